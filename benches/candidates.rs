@@ -44,7 +44,8 @@ async fn measure(backlog: i64) -> Outcome<Row> {
     let dir = tempfile::tempdir()?;
     let url = format!("sqlite://{}/pool.db", dir.path().display());
     let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
-    let repo = store.write(Scope::global(), |tx| Box::pin(async move { tx.insert_repo("acme/rocket").await })).await?;
+    let repo =
+        store.write(Scope::global(), |tx| Box::pin(async move { tx.repos().insert("acme/rocket").await })).await?;
     for first in (0..backlog).step_by(BATCH as usize) {
         add_tasks(&store, &repo, first..backlog.min(first + BATCH)).await?;
     }
@@ -72,7 +73,7 @@ async fn candidates(store: &Store, repo: &RepoId) -> Result<usize, StoreError> {
     let id = repo.clone();
     let now = Timestamp(1_700_000_000_000);
     let bounds = Bounds { per_class: PER_CLASS, classes: 500, first: 300, declined_since: now };
-    store.read(move |tx| Box::pin(async move { Ok(tx.candidates(&id, bounds).await?.len()) })).await
+    store.read(move |tx| Box::pin(async move { Ok(tx.tasks().candidates(&id, bounds).await?.len()) })).await
 }
 
 async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {
@@ -84,7 +85,7 @@ async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {
         capacity: 5,
         max_concurrent: 2,
     };
-    store.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_worker(&worker).await })).await
+    store.write(Scope::global(), move |tx| Box::pin(async move { tx.workers().insert(&worker).await })).await
 }
 
 async fn add_tasks(store: &Store, repo: &RepoId, numbers: std::ops::Range<i64>) -> Result<(), StoreError> {
@@ -93,7 +94,7 @@ async fn add_tasks(store: &Store, repo: &RepoId, numbers: std::ops::Range<i64>) 
         .write(Scope::repo(repo), move |tx| {
             Box::pin(async move {
                 for task in &tasks {
-                    tx.insert_task(task).await?;
+                    tx.tasks().insert(task).await?;
                 }
                 Ok(())
             })

@@ -350,10 +350,11 @@ async fn a_store_that_only_looks_changes_nothing() {
     assert!(!std::path::Path::new(database.url.trim_start_matches("sqlite:")).exists());
     drop(Store::open(options()).await.unwrap());
     let looking = Store::open_read_only(options()).await.unwrap();
-    let repos = looking.read(|tx| Box::pin(async move { tx.repos().await })).await.unwrap();
+    let repos = looking.read(|tx| Box::pin(async move { tx.repos().list().await })).await.unwrap();
     assert!(repos.is_empty());
-    let refused = looking.write(owp_store::Scope::global(), |tx| Box::pin(async move { tx.recount_all().await })).await;
+    let refused =
+        looking.write(owp_store::Scope::global(), |tx| Box::pin(async move { tx.sync().recount_all().await })).await;
     assert!(matches!(refused, Err(owp_store::StoreError::Closed)));
-    let sneaked = looking.read(|tx| Box::pin(async move { tx.recount_all().await })).await;
+    let sneaked = looking.read(|tx| Box::pin(async move { tx.sync().recount_all().await })).await;
     assert!(sneaked.is_err(), "not even inside a look");
 }

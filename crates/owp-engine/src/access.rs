@@ -32,7 +32,7 @@ impl Engine {
     /// Returns the repository with this name.
     pub(crate) async fn known_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
         let asked = name.to_owned();
-        let row = self.read(transaction!(|tx| Ok(tx.repo_by_name(&asked).await?))).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repos().by_name(&asked).await?))).await?;
         row.ok_or_else(|| EngineError::UnknownRepo(name.to_owned()))
     }
 
@@ -40,8 +40,8 @@ impl Engine {
     pub(crate) async fn task_and_repo(&self, id: &TaskId) -> Result<(Task, RepoRow), EngineError> {
         let id = id.clone();
         self.read(transaction!(|tx| {
-            let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-            let row = tx.repo(&task.repo).await?.ok_or(EngineError::UnknownTask)?;
+            let task = tx.tasks().get(&id).await?.ok_or(EngineError::UnknownTask)?;
+            let row = tx.repos().get(&task.repo).await?.ok_or(EngineError::UnknownTask)?;
             Ok((task, row))
         }))
         .await

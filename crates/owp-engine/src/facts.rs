@@ -82,17 +82,17 @@ impl RepoContext {
 
     /// Loads the current row inside a transaction that holds its lock.
     pub(crate) async fn load(tx: &mut Tx, id: &RepoId, settings: &Settings) -> Result<Self, StoreError> {
-        let row = tx.repo(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
+        let row = tx.repos().get(id).await?.ok_or_else(|| StoreError::Corrupt(format!("repository {id} is gone")))?;
         Ok(Self::new(row, settings))
     }
 
     /// Loads and weighs the repository's open pull requests and live leases.
     pub(crate) async fn open_work(&self, tx: &mut Tx) -> Result<OpenWork, StoreError> {
         let id = &self.row.id;
-        let leases = tx.leases_in_play(id).await?;
+        let leases = tx.slots().leases_in_play(id).await?;
         // Without GitHub, tasks under review stand for their pull requests.
-        let pulls = if self.row.managed { tx.pulls_in_play(id).await? } else { Vec::new() };
-        let agents = if pulls.is_empty() { Agents::default() } else { tx.agents_in_play(id).await? };
+        let pulls = if self.row.managed { tx.slots().pulls_in_play(id).await? } else { Vec::new() };
+        let agents = if pulls.is_empty() { Agents::default() } else { tx.slots().agents_in_play(id).await? };
         let slots = slots::weigh(&pulls, &leases, &agents, &self.policy, tx.now());
         Ok(OpenWork { pulls, leases, slots })
     }
@@ -108,21 +108,21 @@ impl RepoContext {
         let mut occupants = work.leases();
         let leases = size(occupants.len());
         if !self.row.managed {
-            let reviews = tx.manual_reviews(id).await?;
+            let reviews = tx.slots().manual_reviews(id).await?;
             let open_pulls = size(reviews.len());
             occupants.extend(reviews.into_iter().map(|(task, holder)| Occupant::Review { who: holder.name, task }));
             let count = CountState::NotNeeded;
             return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count, occupants });
         }
         let others = match self.policy.count {
-            CountMode::All => tx.count_other_pulls(id, self.policy.count_drafts).await?,
+            CountMode::All => tx.slots().count_other_pulls(id, self.policy.count_drafts).await?,
             CountMode::Pool => 0,
         };
-        let open_pulls = size(work.slots.counted.len()) + others + tx.count_doubted_pulls(id).await?;
+        let open_pulls = size(work.slots.counted.len()) + others + tx.slots().count_doubted_pulls(id).await?;
         occupants.extend(work.pulls());
         let count = self.count_state(tx.now());
         let uncounted = match count {
-            CountState::Known(since) => tx.count_uncounted(id, since).await?,
+            CountState::Known(since) => tx.slots().count_uncounted(id, since).await?,
             _ => 0,
         };
         Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
@@ -150,9 +150,9 @@ impl RepoContext {
             stop: self.stop(tx.now()),
             policy: self.policy.clone(),
             budget: self.budget_of(tx, &work).await?,
-            areas: tx.areas_held(&self.row.id).await?,
+            areas: tx.repos().areas_held(&self.row.id).await?,
             newcomers: match self.policy.claims {
-                Some(_) => tx.newcomers_holding(&self.row.id).await?,
+                Some(_) => tx.leases().newcomers_holding(&self.row.id).await?,
                 None => Vec::new(),
             },
             allowed: self.row.file.allowed.clone(),
@@ -229,27 +229,30 @@ pub(crate) fn defaults(row: &RepoRow) -> Policy {
 }
 
 pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -> Result<TaskFacts, StoreError> {
-    let holder = match tx.live_lease(&task.id).await? {
+    let holder = match tx.leases().live(&task.id).await? {
         Some(lease) => tx
-            .worker(&lease.worker)
+            .workers()
+            .get(&lease.worker)
             .await?
             .map(|w| Holder { name: w.display_name().to_owned(), until: Some(lease.expires_at) }),
         None => match &task.assignee {
             // The former holder of a finished task is no longer responsible for it.
             _ if task.state.is_over() => None,
-            Some(worker) => tx.worker(worker).await?.map(|w| Holder { name: w.display_name().to_owned(), until: None }),
+            Some(worker) => {
+                tx.workers().get(worker).await?.map(|w| Holder { name: w.display_name().to_owned(), until: None })
+            }
             None => None,
         },
     };
     let reserved_for = match &task.reservation {
-        Some(reservation) => tx.login_of(&reservation.person).await?,
+        Some(reservation) => tx.people().login(&reservation.person).await?,
         None => None,
     };
     let answers = answers.get(&task.id).cloned().unwrap_or_default();
     let since = tx.now() - DECLINED_FOR;
-    let declined = tx.declines(&task.id, since).await?;
+    let declined = tx.leases().declines(&task.id, since).await?;
     let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
-    let barred = tx.bars_of(&task.id).await?;
+    let barred = tx.standings().bars_of(&task.id).await?;
     Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
 }
 
@@ -263,11 +266,11 @@ pub(crate) async fn candidates(
 ) -> Result<Vec<TaskFacts>, StoreError> {
     let since = tx.now() - DECLINED_FOR;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
-    for (task, worker, at) in tx.declines_in(repo, since).await? {
+    for (task, worker, at) in tx.leases().declines_in(repo, since).await? {
         declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
     }
     let mut barred = BTreeMap::<_, Vec<_>>::new();
-    for (task, person, until) in tx.bars_in(repo).await? {
+    for (task, person, until) in tx.standings().bars_in(repo).await? {
         barred.entry(task).or_default().push((person, until));
     }
     let facts = |task: Task| {
@@ -277,7 +280,7 @@ pub(crate) async fn candidates(
         TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
     };
     let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
-    Ok(tx.candidates(repo, bounds).await?.into_iter().map(facts).collect())
+    Ok(tx.tasks().candidates(repo, bounds).await?.into_iter().map(facts).collect())
 }
 
 /// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.
@@ -299,8 +302,8 @@ pub(crate) async fn findings(
 ) -> Result<Vec<Finding>, StoreError> {
     let (mut facts, answers) = repo.facts(tx).await?;
     let task = task_facts(tx, task.clone(), &answers).await?;
-    let load = tx.load(&worker.id).await?;
-    let standing = tx.standing(&repo.row.id, &worker.person).await?;
+    let load = tx.workers().load(&worker.id).await?;
+    let standing = tx.standings().get(&repo.row.id, &worker.person).await?;
     if facts.private && !standing.reads {
         // Only readers of a private repository may know who works there.
         facts.budget.occupants.clear();
@@ -311,6 +314,6 @@ pub(crate) async fn findings(
 
 /// Loads the worker behind a token or a lease, which must exist.
 pub(crate) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
-    let worker = tx.worker(id).await?;
+    let worker = tx.workers().get(id).await?;
     worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())
 }

@@ -257,12 +257,12 @@ impl Engine {
                 Scope::all_repositories(),
                 transaction!(|tx| {
                     if alone {
-                        tx.release_claims().await?;
-                        tx.release_answers().await?;
+                        tx.sync().release_claims().await?;
+                        tx.answers().release().await?;
                     }
-                    tx.look_soon(alone).await?;
-                    tx.forget_counts().await?;
-                    tx.recount_all().await?;
+                    tx.redeliveries().look_soon(alone).await?;
+                    tx.sync().forget_counts().await?;
+                    tx.sync().recount_all().await?;
                     Ok(())
                 }),
             )

@@ -1,7 +1,8 @@
 //! Agents: accounts whose pull requests count as the work of the contributor who declared them.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::People;
+use super::tx::statements;
 use owp_pool::Person;
 use owp_pool::pull::Agents;
 use sqlx::Row;
@@ -16,7 +17,7 @@ statements! {
     AGENT_ITSELF = "DELETE FROM agents WHERE agent = $1";
 }
 
-impl Tx {
+impl People<'_> {
     /// Returns the declared agents of these contributors.
     pub async fn agents_of(&mut self, people: &[&Person]) -> Result<Agents, StoreError> {
         let mut agents = Agents::default();

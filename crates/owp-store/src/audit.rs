@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::events::{EventRow, event_row, verify_link};
-use super::tx::{Tx, statements};
+use super::nouns::Audit;
+use super::tx::statements;
 use sqlx::Row;
 
 statements! {
@@ -26,9 +27,9 @@ pub struct AuditRow {
     pub intact: bool,
 }
 
-impl Tx {
+impl Audit<'_> {
     /// Returns the next events of a chain after position `after`, whose hash is `previous`.
-    pub async fn audit_page(
+    pub async fn page(
         &mut self,
         chain: &str,
         after: i64,
@@ -50,7 +51,7 @@ impl Tx {
     }
 
     /// Returns the head of a chain: its last position and hash.
-    pub async fn chain_head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
+    pub async fn head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
         let row = self.one(sqlx::query(CHAIN_SEALED).bind(chain)).await?;
         row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))
     }

@@ -3,8 +3,9 @@
 
 use super::apart::{WHEN_APART, join};
 use super::error::StoreError;
+use super::nouns::Tasks;
 use super::tasks::task_row;
-use super::tx::{Tx, statements};
+use super::tx::statements;
 use owp_pool::task::Task;
 use owp_pool::{RepoId, Timestamp};
 use sqlx::Row;
@@ -57,7 +58,7 @@ pub struct Bounds {
     pub declined_since: Timestamp,
 }
 
-impl Tx {
+impl Tasks<'_> {
     /// Returns ready tasks of a repository that are neither held nor withheld: of every class of equal requirements
     /// (tier, estimate, skills and area) the first by priority and age.
     pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Vec<Task>, StoreError> {

@@ -2,7 +2,8 @@
 
 use super::dialect::Dialect;
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::{Comments, Deliveries};
+use super::tx::statements;
 use owp_pool::Timestamp;
 use sqlx::Row;
 
@@ -41,9 +42,9 @@ pub struct DeadComments {
     pub error: Option<String>,
 }
 
-impl Tx {
+impl Deliveries<'_> {
     /// Returns the state of the inbox.
-    pub async fn inbox_health(&mut self) -> Result<InboxHealth, StoreError> {
+    pub async fn health(&mut self) -> Result<InboxHealth, StoreError> {
         let row = self.one(sqlx::query(INBOX_HEALTH)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the count query returned no row".to_owned()))?;
         let moment = |name: &str| -> Result<Option<Timestamp>, StoreError> {
@@ -56,9 +57,11 @@ impl Tx {
             dead: row.try_get("dead")?,
         })
     }
+}
 
+impl Comments<'_> {
     /// Counts dead letters by repository.
-    pub async fn dead_comments_by_repo(&mut self) -> Result<Vec<DeadComments>, StoreError> {
+    pub async fn dead_by_repo(&mut self) -> Result<Vec<DeadComments>, StoreError> {
         let rows = self.all(sqlx::query(DEAD_BY_REPO)).await?;
         let read = |row: &sqlx::any::AnyRow| -> Result<DeadComments, StoreError> {
             Ok(DeadComments { repo: row.try_get("name")?, count: row.try_get("n")?, error: row.try_get("error")? })

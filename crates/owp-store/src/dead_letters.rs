@@ -1,7 +1,8 @@
 //! Dead letters: wanted comments that could not be delivered, for the operator to read and retry.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Comments;
+use super::tx::statements;
 use owp_pool::{RepoId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -66,7 +67,7 @@ impl DeadLetter {
     }
 }
 
-impl Tx {
+impl Comments<'_> {
     /// Returns dead letters after a position, newest first. `private` includes those of private repositories.
     pub async fn dead_letters(
         &mut self,
@@ -101,7 +102,7 @@ impl Tx {
     }
 
     /// Counts dead letters.
-    pub async fn dead_comments(&mut self) -> Result<i64, StoreError> {
+    pub async fn count_dead(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DEAD_COMMENTS)).await
     }
 }

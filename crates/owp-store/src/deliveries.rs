@@ -2,7 +2,8 @@
 //! in the transaction of its effect (invariant 8).
 
 use super::error::StoreError;
-use super::tx::{Sql, Tx, statements};
+use super::nouns::{Commands, Deliveries};
+use super::tx::{Sql, statements};
 use owp_pool::delivery::MAX_ORDER_DELAY;
 use owp_pool::{Person, RepoId, Span, Timestamp};
 use sqlx::Row;
@@ -99,10 +100,10 @@ pub struct CommandCounts {
     pub last: i64,
 }
 
-impl Tx {
+impl Deliveries<'_> {
     /// Stores a delivery. Returns false if it is already stored. A dead delivery had no effect, so a redelivery, which
     /// happens only on request, makes it pending again.
-    pub async fn insert_delivery(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
+    pub async fn insert(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
         let insert = sqlx::query(DELIVERY_INSERT)
             .bind(new.id.as_str())
             .bind(new.event.as_str())
@@ -113,7 +114,7 @@ impl Tx {
             .bind(new.speaker);
         let fresh = self.run(insert).await? == 1;
         if fresh {
-            self.redelivery_came(&new.id).await?;
+            self.redeliveries().arrived(&new.id).await?;
         }
         Ok(fresh)
     }
@@ -123,7 +124,7 @@ impl Tx {
     ///
     /// # Errors
     /// A unique violation if another replica was faster; see [`StoreError::is_unique_violation`].
-    pub async fn take_delivery(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
+    pub async fn take(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
         let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - MAX_ORDER_DELAY).0)).await? else {
             return Ok(None);
@@ -134,7 +135,7 @@ impl Tx {
     }
 
     /// Returns deliveries whose hold expired before they were finished.
-    pub async fn lost_deliveries(&mut self) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn lost(&mut self) -> Result<Vec<Delivery>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(DELIVERIES_LOST).bind(now)).await?.iter().map(delivery_row).collect()
     }
@@ -143,7 +144,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::TakenOver`] if another taker holds it now.
-    pub async fn keep_delivery(&mut self, taken: &Delivery, hold: Span) -> Result<(), StoreError> {
+    pub async fn renew(&mut self, taken: &Delivery, hold: Span) -> Result<(), StoreError> {
         let until = self.now() + hold;
         let kept = self.run(held(DELIVERY_KEEP, taken).bind(until.0)).await?;
         ours(kept, taken)
@@ -153,46 +154,43 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::TakenOver`] if another taker holds it now; the effect must be rolled back.
-    pub async fn finish_delivery(&mut self, taken: &Delivery) -> Result<(), StoreError> {
+    pub async fn finish(&mut self, taken: &Delivery) -> Result<(), StoreError> {
         let done = self.run(held(DELIVERY_DONE, taken)).await?;
         ours(done, taken)
     }
 
     /// Postpones a taken delivery to `due_at`. Does nothing if it was taken over.
-    pub async fn postpone_delivery(
-        &mut self,
-        taken: &Delivery,
-        due_at: Timestamp,
-        why: &str,
-    ) -> Result<(), StoreError> {
+    pub async fn postpone(&mut self, taken: &Delivery, due_at: Timestamp, why: &str) -> Result<(), StoreError> {
         self.run(held(DELIVERY_LATER, taken).bind(due_at.0).bind(why)).await.map(drop)
     }
 
     /// Postpones a delivery that its taker did not finish to `due_at`.
-    pub async fn rescue_delivery(&mut self, lost: &Delivery, due_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn rescue(&mut self, lost: &Delivery, due_at: Timestamp) -> Result<(), StoreError> {
         self.run(held(DELIVERY_RESCUE, lost).bind(due_at.0)).await.map(drop)
     }
 
     /// Marks a taken delivery as dead. Returns false if it was taken over, and then changes nothing.
-    pub async fn bury_delivery(&mut self, taken: &Delivery, why: &str) -> Result<bool, StoreError> {
+    pub async fn bury(&mut self, taken: &Delivery, why: &str) -> Result<bool, StoreError> {
         Ok(self.run(held(DELIVERY_DEAD, taken).bind(why)).await? == 1)
     }
 
     /// Counts dead deliveries.
-    pub async fn dead_deliveries(&mut self) -> Result<i64, StoreError> {
+    pub async fn count_dead(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DELIVERIES_DEAD)).await
     }
 
     /// Counts deliveries that are pending or in progress.
-    pub async fn pending_deliveries(&mut self) -> Result<i64, StoreError> {
+    pub async fn count_pending(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(DELIVERIES_PENDING)).await
     }
 
     /// Deletes done and dead deliveries that arrived before `before`.
-    pub async fn purge_deliveries(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
     }
+}
 
+impl Commands<'_> {
     /// Returns true if any line of a comment ran, here or where its issue was before a transfer, or if a delivery of it
     /// is pending, in progress or dead.
     pub async fn comment_is_known(&mut self, comment: i64) -> Result<bool, StoreError> {
@@ -208,7 +206,7 @@ impl Tx {
 
     /// Returns true the first time a line of a comment is about to run. `by` is its author and the time of writing;
     /// `None` for a rejected line, which counts for nobody.
-    pub async fn run_command_once(
+    pub async fn run_once(
         &mut self,
         repo: &RepoId,
         comment: i64,
@@ -226,7 +224,7 @@ impl Tx {
 
     /// Counts the commands of a contributor that ran, by time of writing: within `long` and within `short` before
     /// `until`.
-    pub async fn commands_lately(
+    pub async fn count_lately(
         &mut self,
         person: &Person,
         until: Timestamp,

@@ -2,7 +2,8 @@
 //! after many issues lost the label at once.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Doubts;
+use super::tx::statements;
 use owp_pool::doubt::{Doubt, DoubtKind};
 use owp_pool::{RepoId, Timestamp};
 use sqlx::Row;
@@ -30,7 +31,7 @@ pub struct Unlabelled {
     pub said: Option<i64>,
 }
 
-impl Tx {
+impl Doubts<'_> {
     /// Returns the grace period of issues without the label.
     pub async fn unlabelled(&mut self, repo: &RepoId) -> Result<Unlabelled, StoreError> {
         let Some(row) = self.one(sqlx::query(UNLABELLED).bind(repo.as_str())).await? else {
@@ -47,8 +48,8 @@ impl Tx {
     }
 
     /// Records that GitHub answered "not there". `number` is 0 for the repository itself.
-    pub async fn doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Doubt, StoreError> {
-        let before = self.doubt_of(repo, kind, number).await?;
+    pub async fn record(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Doubt, StoreError> {
+        let before = self.get(repo, kind, number).await?;
         let doubt = Doubt::after(before, self.now());
         if before != Some(doubt) {
             let set = sqlx::query(DOUBT_SET)
@@ -64,19 +65,19 @@ impl Tx {
     }
 
     /// Returns the doubt about one thing, if there is any.
-    pub async fn doubt_of(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Option<Doubt>, StoreError> {
+    pub async fn get(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Option<Doubt>, StoreError> {
         let find = sqlx::query(DOUBT).bind(repo.as_str()).bind(kind.name()).bind(number);
         self.one(find).await?.as_ref().map(doubt_row).transpose()
     }
 
     /// Deletes a doubt that GitHub contradicted or that was believed. Returns true if there was one.
-    pub async fn clear_doubt(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<bool, StoreError> {
+    pub async fn clear(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<bool, StoreError> {
         let clear = sqlx::query(DOUBT_CLEAR).bind(repo.as_str()).bind(kind.name()).bind(number);
         Ok(self.run(clear).await? > 0)
     }
 
     /// Returns every doubt of a repository, by kind and number.
-    pub async fn doubts_of(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
+    pub async fn of_repo(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
         let rows = self.all(sqlx::query(DOUBTS_OF_REPO).bind(repo.as_str())).await?;
         rows.iter()
             .map(|row| {

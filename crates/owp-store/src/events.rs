@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::notifications::Committed;
-use super::tx::{Tx, json_text, statements};
+use super::nouns::{Audit, Events};
+use super::tx::{json_text, statements};
 use data_encoding::HEXLOWER;
 use owp_pool::event::Event;
 use owp_pool::{EventId, Timestamp};
@@ -53,16 +54,16 @@ pub struct EventRow {
     pub at: Timestamp,
 }
 
-impl Tx {
+impl Events<'_> {
     /// Appends events to the chain of the job's scope.
-    pub async fn append_events(&mut self, events: &[Event]) -> Result<(), StoreError> {
+    pub async fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
         for event in events {
-            self.append(event).await?;
+            self.append_one(event).await?;
         }
         Ok(())
     }
 
-    async fn append(&mut self, event: &Event) -> Result<(), StoreError> {
+    async fn append_one(&mut self, event: &Event) -> Result<(), StoreError> {
         let chain = self.chain.clone();
         let next = self.one(sqlx::query(CHAIN_NEXT).bind(chain.as_str())).await?;
         let next = next.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
@@ -110,17 +111,19 @@ impl Tx {
     }
 
     /// Returns the latest events of all chains, newest first.
-    pub async fn recent_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+    pub async fn recent(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
     }
 
     /// Returns the latest events of public repositories, newest first.
-    pub async fn recent_public_events(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+    pub async fn recent_public(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
     }
+}
 
+impl Audit<'_> {
     /// Returns a whole chain in order, for exports and tests.
-    pub async fn chain_events(&mut self, chain: &str) -> Result<Vec<EventRow>, StoreError> {
+    pub async fn chain(&mut self, chain: &str) -> Result<Vec<EventRow>, StoreError> {
         self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?.iter().map(event_row).collect()
     }
 
@@ -128,7 +131,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for the first event that does not match, or for a wrong end of the chain.
-    pub async fn verify_chain(&mut self, chain: &str) -> Result<usize, StoreError> {
+    pub async fn verify(&mut self, chain: &str) -> Result<usize, StoreError> {
         let rows = self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?;
         let mut previous = String::new();
         for (index, row) in rows.iter().enumerate() {

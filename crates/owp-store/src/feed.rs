@@ -8,7 +8,8 @@
 use super::error::StoreError;
 use super::events::{EventRow, event_row};
 use super::lane::Scope;
-use super::tx::{Tx, statements};
+use super::nouns::Feed;
+use super::tx::statements;
 use super::{GLOBAL_CHAIN, Store};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -72,19 +73,19 @@ impl Store {
     /// Numbers waiting events, at most one batch, and returns how many. If none waits, it writes nothing. It sends no
     /// notification, because the events are not new.
     pub async fn number_feed(&self) -> Result<usize, StoreError> {
-        if !self.read(|tx| Box::pin(async move { tx.feed_waits().await })).await? {
+        if !self.read(|tx| Box::pin(async move { tx.feed().waits().await })).await? {
             return Ok(0);
         }
-        self.write(Scope::global(), |tx| Box::pin(async move { tx.number_feed(FEED_BATCH).await })).await
+        self.write(Scope::global(), |tx| Box::pin(async move { tx.feed().number_next(FEED_BATCH).await })).await
     }
 }
 
-impl Tx {
-    async fn feed_waits(&mut self) -> Result<bool, StoreError> {
+impl Feed<'_> {
+    async fn waits(&mut self) -> Result<bool, StoreError> {
         Ok(self.one(sqlx::query(FEED_WAITS)).await?.is_some())
     }
 
-    async fn number_feed(&mut self, limit: usize) -> Result<usize, StoreError> {
+    async fn number_next(&mut self, limit: usize) -> Result<usize, StoreError> {
         let head = self.one(sqlx::query(FEED_LOCK)).await?;
         let head: i64 = head.ok_or_else(|| StoreError::Corrupt("the feed has no row".to_owned()))?.try_get("head")?;
         // Read only after the row is locked: events that another replica has just numbered no longer wait.
@@ -108,16 +109,12 @@ impl Tx {
     }
 
     /// Returns the last number given; 0 before the first.
-    pub async fn feed_head(&mut self) -> Result<i64, StoreError> {
+    pub async fn head(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(FEED_HEAD)).await
     }
 
     /// Returns the events after number `after` in feed order, with the current state of their repositories.
-    pub async fn feed_page(
-        &mut self,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<(FeedRow, Option<RepoVisibility>)>, StoreError> {
+    pub async fn page(&mut self, after: i64, limit: i64) -> Result<Vec<(FeedRow, Option<RepoVisibility>)>, StoreError> {
         let rows = self.all(sqlx::query(FEED_PAGE).bind(after).bind(limit)).await?;
         rows.iter()
             .map(|row| {
@@ -129,7 +126,7 @@ impl Tx {
     }
 
     /// Returns the current state of the repositories of the events after number `after`, by id.
-    pub async fn feed_repos(&mut self, after: i64) -> Result<HashMap<String, RepoVisibility>, StoreError> {
+    pub async fn repos_at(&mut self, after: i64) -> Result<HashMap<String, RepoVisibility>, StoreError> {
         let rows = self.all(sqlx::query(FEED_REPOS).bind(after)).await?;
         rows.iter().map(|row| Ok((row.try_get("id")?, repo_visibility(row)?))).collect()
     }

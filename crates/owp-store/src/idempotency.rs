@@ -2,7 +2,8 @@
 //! settled with the response. A reservation whose owner died is taken over after it expires.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Answers;
+use super::tx::statements;
 use owp_pool::{Span, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -51,15 +52,15 @@ pub enum Reserved {
     OtherBody,
 }
 
-impl Tx {
+impl Answers<'_> {
     /// Releases every key whose request was never answered. Only for the sole process of a database, at startup.
     /// Effects commit with their responses, so none of these requests left an effect that must not be repeated.
-    pub async fn release_answers(&mut self) -> Result<(), StoreError> {
+    pub async fn release(&mut self) -> Result<(), StoreError> {
         self.run(sqlx::query(ANSWERS_ABANDONED)).await.map(drop)
     }
 
     /// Reserves a key for a request body. Both are digests.
-    pub async fn reserve_answer(&mut self, scope: &str, body: &str) -> Result<Reserved, StoreError> {
+    pub async fn reserve(&mut self, scope: &str, body: &str) -> Result<Reserved, StoreError> {
         let now = self.now();
         let until = now + BUSY_FOR;
         let insert = sqlx::query(ANSWER_RESERVE).bind(scope).bind(body).bind(until.0).bind(now.0);
@@ -92,36 +93,31 @@ impl Tx {
     /// Stores the response of a key that was reserved until `until`. Returns false if that reservation was taken over
     /// after it expired, or was released. If a repeated request would have another effect, this belongs in the
     /// transaction of the effect.
-    pub async fn settle_answer(
-        &mut self,
-        scope: &str,
-        until: Timestamp,
-        answer: &KeptAnswer,
-    ) -> Result<bool, StoreError> {
+    pub async fn settle(&mut self, scope: &str, until: Timestamp, answer: &KeptAnswer) -> Result<bool, StoreError> {
         let settle = sqlx::query(ANSWER_SETTLE).bind(scope).bind(until.0).bind(answer.status);
         Ok(self.run(settle.bind(answer.media_type.as_str()).bind(answer.text.as_str())).await? == 1)
     }
 
     /// Returns the response stored under a key.
-    pub async fn kept_answer(&mut self, scope: &str) -> Result<Option<KeptAnswer>, StoreError> {
+    pub async fn get(&mut self, scope: &str) -> Result<Option<KeptAnswer>, StoreError> {
         let row = self.one(sqlx::query(ANSWER_FIND).bind(scope)).await?;
         row.map_or(Ok(None), |row| kept(&row))
     }
 
     /// Releases a reserved key whose request had no effect, so that its response need not be repeated. A reservation
     /// that was taken over stays.
-    pub async fn forget_answer(&mut self, scope: &str, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn forget(&mut self, scope: &str, until: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(ANSWER_FORGET).bind(scope).bind(until.0)).await.map(drop)
     }
 
     /// Returns true if any response is past its retention; index `idempotency_age`.
-    pub async fn has_old_answers(&mut self) -> Result<bool, StoreError> {
+    pub async fn has_old(&mut self) -> Result<bool, StoreError> {
         let before = self.now() - KEPT_FOR;
         Ok(self.one(sqlx::query(ANSWERS_OLD).bind(before.0)).await?.is_some())
     }
 
     /// Deletes responses past their retention.
-    pub async fn purge_answers(&mut self) -> Result<u64, StoreError> {
+    pub async fn purge(&mut self) -> Result<u64, StoreError> {
         let before = self.now() - KEPT_FOR;
         self.run(sqlx::query(ANSWERS_PURGE).bind(before.0)).await
     }

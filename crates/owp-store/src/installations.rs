@@ -1,7 +1,8 @@
 //! Installations of the App and the permissions granted to them.
 
 use super::error::StoreError;
-use super::tx::{Tx, json, json_text, statements};
+use super::nouns::Installations;
+use super::tx::{json, json_text, statements};
 use sqlx::Row;
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ statements! {
     PERMISSIONS_OF = "SELECT permissions FROM installations WHERE id = $1";
 }
 
-impl Tx {
+impl Installations<'_> {
     /// Records the permissions of an installation, such as `issues` → `write`. Returns true if they changed.
     pub async fn record_permissions(
         &mut self,
@@ -24,15 +25,12 @@ impl Tx {
     }
 
     /// Requests a fresh count and a reconciliation of every repository of an installation.
-    pub async fn resync_installation(&mut self, installation: i64) -> Result<(), StoreError> {
+    pub async fn resync(&mut self, installation: i64) -> Result<(), StoreError> {
         self.run(sqlx::query(RESYNC_OF).bind(installation)).await.map(drop)
     }
 
     /// Returns the permissions of an installation as GitHub last reported them; empty if they are unknown.
-    pub async fn installation_permissions(
-        &mut self,
-        installation: i64,
-    ) -> Result<BTreeMap<String, String>, StoreError> {
+    pub async fn permissions(&mut self, installation: i64) -> Result<BTreeMap<String, String>, StoreError> {
         let Some(row) = self.one(sqlx::query(PERMISSIONS_OF).bind(installation)).await? else {
             return Ok(BTreeMap::new());
         };

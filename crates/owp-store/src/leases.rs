@@ -1,8 +1,9 @@
 //! Leases: row mapping, expiry and warnings.
 
 use super::error::StoreError;
+use super::nouns::Leases;
 use super::tasks::person;
-use super::tx::{Tx, statements};
+use super::tx::statements;
 use owp_pool::admission::Holder;
 use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
@@ -59,8 +60,8 @@ statements! {
         ORDER BY l.expires_at, l.id";
 }
 
-impl Tx {
-    pub(super) async fn save_lease(&mut self, lease: &Lease) -> Result<(), StoreError> {
+impl Leases<'_> {
+    pub(super) async fn save(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let state = match lease.state {
             LeaseState::Ended(reason) => reason.name(),
             live => live.name(),
@@ -91,28 +92,28 @@ impl Tx {
     }
 
     /// Returns a lease by id.
-    pub async fn lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+    pub async fn get(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
         self.one(sqlx::query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
     /// Returns the live lease of a task.
-    pub async fn live_lease(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
+    pub async fn live(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
         self.one(sqlx::query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
     /// Returns a worker's live leases.
-    pub async fn live_leases_of(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+    pub async fn live_of_worker(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
     }
 
     /// Returns a contributor's live leases in a repository.
-    pub async fn live_leases_in(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
+    pub async fn live_of_person(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
         let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
         self.all(find).await?.iter().map(lease_row).collect()
     }
 
     /// Changes the expiry of a live lease. Does nothing if the lease has ended.
-    pub async fn renew_lease(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn renew(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
     }
 
@@ -122,7 +123,7 @@ impl Tx {
     /// [`StoreError::Corrupt`] if the lease has ended.
     pub async fn record_warning(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let warned = Lease { warned_at: Some(self.now()), ..lease.clone() };
-        self.save_lease(&warned).await
+        self.save(&warned).await
     }
 
     /// Returns the workers that declined, ignored or gave back a task after `since`, each with the last time.
@@ -140,7 +141,7 @@ impl Tx {
             .collect()
     }
 
-    /// Returns the same as [`Tx::declines`] for every task of a repository.
+    /// Returns the same as [`Leases::declines`] for every task of a repository.
     pub async fn declines_in(
         &mut self,
         repo: &RepoId,
@@ -164,7 +165,7 @@ impl Tx {
 
     /// Returns a worker's ended leases that were not reported to it yet, oldest first, and marks them as reported. The
     /// caller must have written the worker's row before, so that no two requests report the same lease.
-    pub async fn tell_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+    pub async fn take_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
         let rows = self.all(sqlx::query(LEASES_TELL).bind(worker.as_str())).await?;
         let mut told = rows.iter().map(lease_row).collect::<Result<Vec<_>, _>>()?;
         told.sort_by(|a, b| (a.ended_at, &a.id).cmp(&(b.ended_at, &b.id)));
@@ -172,19 +173,19 @@ impl Tx {
     }
 
     /// Returns expired leases and offers, one page at a time.
-    pub async fn due_leases(&mut self) -> Result<Vec<Lease>, StoreError> {
+    pub async fn due(&mut self) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
     }
 
     /// Returns live leases in repositories that have not been served since `since`, one page at a time.
-    pub async fn stranded_leases(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
+    pub async fn stranded(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
     }
 
     /// Returns claims by comment whose holder was not warned and has less than `percent` of the time left. In a
     /// repository with its own policy the bound is `most`, and the caller applies the policy.
-    pub async fn leases_to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
+    pub async fn to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
         self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
     }

@@ -23,6 +23,7 @@ mod leases;
 mod migrations;
 mod missed;
 mod notifications;
+pub mod nouns;
 mod open;
 mod overview;
 mod parts;

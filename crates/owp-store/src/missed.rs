@@ -1,7 +1,8 @@
 //! Missed deliveries: the position in GitHub's list of deliveries, and the redeliveries to request.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Redeliveries;
+use super::tx::statements;
 use owp_pool::Timestamp;
 use sqlx::Row;
 
@@ -43,14 +44,14 @@ pub enum MissedWork {
     Nothing,
 }
 
-impl Tx {
+impl Redeliveries<'_> {
     /// Makes the reading of GitHub's list due at once. `alone` also takes it from a reader that died.
     pub async fn look_soon(&mut self, alone: bool) -> Result<(), StoreError> {
         self.run(sqlx::query(MISSED_SOON).bind(i64::from(alone))).await.map(drop)
     }
 
     /// Returns the action that is due now.
-    pub async fn missed_work(&mut self) -> Result<MissedWork, StoreError> {
+    pub async fn next_work(&mut self) -> Result<MissedWork, StoreError> {
         let Some(row) = self.one(sqlx::query(MISSED_DUE)).await? else { return Ok(MissedWork::Nothing) };
         let due = |column: &str| row.try_get::<i64, _>(column).map(|at| at <= self.now().0);
         if due("look_due_at")? && due("looking_until")? {
@@ -87,7 +88,7 @@ impl Tx {
 
     /// Wants a failed attempt redelivered, unless its delivery arrived another way. An attempt whose delivery first
     /// failed at `oldest` or before is not requested again.
-    pub async fn want_redelivery(
+    pub async fn want(
         &mut self,
         guid: &str,
         delivery: i64,
@@ -99,8 +100,9 @@ impl Tx {
     }
 
     /// Returns the next redelivery to request, if a request is allowed now. The one after it is allowed from `next` on.
-    pub async fn take_redelivery(&mut self, next: Timestamp) -> Result<Option<(String, i64)>, StoreError> {
-        if self.run(sqlx::query(ASK_TAKE).bind(self.now().0).bind(next.0)).await? == 0 {
+    pub async fn take(&mut self, next: Timestamp) -> Result<Option<(String, i64)>, StoreError> {
+        let now = self.now();
+        if self.run(sqlx::query(ASK_TAKE).bind(now.0).bind(next.0)).await? == 0 {
             return Ok(None);
         }
         let row = self.one(sqlx::query(REDELIVERY_NEXT)).await?;
@@ -118,17 +120,17 @@ impl Tx {
     }
 
     /// Records that a delivery arrived and need not be requested any more.
-    pub(super) async fn redelivery_came(&mut self, guid: &str) -> Result<(), StoreError> {
+    pub(super) async fn arrived(&mut self, guid: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(REDELIVERY_CAME).bind(guid)).await.map(drop)
     }
 
     /// Counts failed deliveries that are still to be requested.
-    pub async fn wanted_redeliveries(&mut self) -> Result<i64, StoreError> {
+    pub async fn count_wanted(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(REDELIVERIES_WANTED)).await
     }
 
     /// Deletes records of deliveries that first failed before `before`.
-    pub async fn purge_redeliveries(&mut self, before: Timestamp) -> Result<(), StoreError> {
+    pub async fn purge(&mut self, before: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REDELIVERIES_PURGE).bind(before.0)).await.map(drop)
     }
 }

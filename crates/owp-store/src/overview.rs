@@ -1,7 +1,8 @@
 //! Counts for the status page and the operator.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Repos;
+use super::tx::statements;
 use owp_pool::RepoId;
 use owp_pool::task::TaskState;
 use sqlx::Row;
@@ -16,9 +17,9 @@ statements! {
 /// Number of tasks of one repository in each state.
 pub type RepoCounts = BTreeMap<TaskState, i64>;
 
-impl Tx {
+impl Repos<'_> {
     /// Counts tasks by repository id and state.
-    pub async fn counts_by_repo(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
+    pub async fn task_counts(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
         let mut counts: BTreeMap<String, RepoCounts> = BTreeMap::new();
         for row in self.all(sqlx::query(COUNTS_BY_REPO)).await? {
             let (repo, state): (String, String) = (row.try_get("repo_id")?, row.try_get("state")?);
@@ -30,7 +31,7 @@ impl Tx {
     }
 
     /// Counts tasks of one repository by state.
-    pub async fn counts_of_repo(&mut self, id: &RepoId) -> Result<RepoCounts, StoreError> {
+    pub async fn task_counts_of(&mut self, id: &RepoId) -> Result<RepoCounts, StoreError> {
         let mut counts = RepoCounts::new();
         for row in self.all(sqlx::query(COUNTS_OF_REPO).bind(id.as_str())).await? {
             let state: String = row.try_get("state")?;

@@ -1,7 +1,8 @@
 //! Parts of an issue's folded comment, each under its own key.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Comments;
+use super::tx::statements;
 use owp_pool::{RepoId, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -31,7 +32,7 @@ pub struct Part {
     pub said_at: Timestamp,
 }
 
-impl Tx {
+impl Comments<'_> {
     /// Sets the text of a part; does nothing if it is unchanged. An `answer` is one of many, of which only the newest
     /// are read back.
     pub async fn say_part(

@@ -1,8 +1,9 @@
 //! Repository rules: the operator's document, the policy file, and the accounts that its lists name.
 
 use super::error::StoreError;
+use super::nouns::{Policies, Repos};
 use super::repos::{RepoRow, repo_row};
-use super::tx::{Tx, json_text, statements, words};
+use super::tx::{json_text, statements, words};
 use owp_pool::document::Document;
 use owp_pool::{Person, RepoId, Timestamp};
 use sqlx::Row;
@@ -52,20 +53,20 @@ pub struct PolicyFile {
     pub said: Option<(i64, Timestamp)>,
 }
 
-impl Tx {
+impl Policies<'_> {
     /// Returns served public repositories whose rules may name an issue for link codes, by name; at most ten.
     pub async fn repos_naming_a_link_issue(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
     }
 
     /// Sets or clears the operator's document.
-    pub async fn set_policy(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
+    pub async fn set(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
         let text = policy.map(json_text).transpose()?;
         self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
     }
 
     /// Stores a valid policy file, or its absence.
-    pub async fn set_policy_file(
+    pub async fn set_file(
         &mut self,
         id: &RepoId,
         document: Option<&Document>,
@@ -78,7 +79,7 @@ impl Tx {
     }
 
     /// Stores the errors of an invalid policy file. The last valid document stays in force.
-    pub async fn set_policy_error(&mut self, id: &RepoId, digest: Option<&str>, why: &str) -> Result<(), StoreError> {
+    pub async fn set_error(&mut self, id: &RepoId, digest: Option<&str>, why: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(FILE_BAD).bind(id.as_str()).bind(digest).bind(why)).await.map(drop)
     }
 
@@ -94,7 +95,7 @@ impl Tx {
     }
 
     /// Records the issue on which a problem with the policy file was reported.
-    pub async fn set_policy_said(&mut self, id: &RepoId, issue: i64) -> Result<(), StoreError> {
+    pub async fn set_reported(&mut self, id: &RepoId, issue: i64) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(FILE_SAID).bind(id.as_str()).bind(issue).bind(now)).await.map(drop)
     }
@@ -104,7 +105,9 @@ impl Tx {
         let row = self.one(sqlx::query(NEWEST_ISSUE).bind(id.as_str())).await?;
         Ok(row.map(|row| row.try_get("issue")).transpose()?)
     }
+}
 
+impl Repos<'_> {
     /// Records a contributor's read access to a private repository.
     pub async fn set_reader(&mut self, id: &RepoId, person: &Person, may: bool) -> Result<(), StoreError> {
         let now = self.now().0;
@@ -113,7 +116,7 @@ impl Tx {
     }
 
     /// Returns private GitHub repositories with ready or blocked tasks.
-    pub async fn private_repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+    pub async fn private_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
     }
 

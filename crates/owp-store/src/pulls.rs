@@ -1,7 +1,8 @@
 //! Pull requests and the tasks they name.
 
 use super::error::StoreError;
-use super::tx::{Tx, json, json_text, statements};
+use super::nouns::Pulls;
+use super::tx::{json, json_text, statements};
 use owp_pool::gates::{Checklist, Checks};
 use owp_pool::pull::{PullFacts, Signatures};
 use owp_pool::{RepoId, TaskId, Timestamp};
@@ -57,7 +58,7 @@ pub struct PullRow {
     pub base_ref: String,
     /// The head commit.
     pub head_sha: String,
-    /// True if a maintainer set it aside. Written only by [`Tx::set_ignored`].
+    /// True if a maintainer set it aside. Written only by [`Pulls::set_ignored`].
     pub ignored: bool,
     /// The issues that its text or branch names.
     pub issues: Vec<i64>,
@@ -80,10 +81,10 @@ impl PullRow {
     }
 }
 
-impl Tx {
+impl Pulls<'_> {
     /// Stores a pull request as GitHub shows it. Checks and signatures stay while the commit is the same; only
-    /// [`Tx::save_checks`] and [`Tx::save_signatures`] write them.
-    pub async fn save_pull(&mut self, repo: &RepoId, pull: &PullRow) -> Result<(), StoreError> {
+    /// [`Pulls::save_checks`] and [`Pulls::save_signatures`] write them.
+    pub async fn save(&mut self, repo: &RepoId, pull: &PullRow) -> Result<(), StoreError> {
         let state = match (pull.facts.open, pull.facts.merged) {
             (true, _) => "open",
             (false, true) => "merged",
@@ -134,33 +135,33 @@ impl Tx {
     }
 
     /// Returns the open pull requests that name a task and have this head commit.
-    pub async fn open_pulls_at(&mut self, repo: &RepoId, sha: &str) -> Result<Vec<PullRow>, StoreError> {
+    pub async fn open_at(&mut self, repo: &RepoId, sha: &str) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_AT).bind(repo.as_str()).bind(sha)).await?.iter().map(pull_row).collect()
     }
 
     /// Returns the open pull requests that name an unfinished task.
-    pub async fn pulls_under_way(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
+    pub async fn under_way(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_UNDER_WAY).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns a pull request by number.
-    pub async fn pull(&mut self, repo: &RepoId, number: i64) -> Result<Option<PullRow>, StoreError> {
+    pub async fn get(&mut self, repo: &RepoId, number: i64) -> Result<Option<PullRow>, StoreError> {
         let find = sqlx::query(PULL_BY_NUMBER).bind(repo.as_str()).bind(number);
         self.one(find).await?.as_ref().map(pull_row).transpose()
     }
 
     /// Returns the open pull requests of a repository.
-    pub async fn open_pulls(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
+    pub async fn open(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_OPEN).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns every pull request that names a task, oldest first.
-    pub async fn pulls_of_task(&mut self, task: &TaskId) -> Result<Vec<PullRow>, StoreError> {
+    pub async fn of_task(&mut self, task: &TaskId) -> Result<Vec<PullRow>, StoreError> {
         self.all(sqlx::query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns the first open pull requests of an author, at most `most`.
-    pub async fn open_pulls_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
+    pub async fn open_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
         let find = sqlx::query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
         self.all(find).await?.iter().map(pull_row).collect()
     }
@@ -172,7 +173,7 @@ impl Tx {
     }
 
     /// Links a pull request to a task. Returns true if the link is new or newly reported.
-    pub async fn link_pull(
+    pub async fn link(
         &mut self,
         repo: &RepoId,
         number: i64,
@@ -185,7 +186,7 @@ impl Tx {
     }
 
     /// Removes the link of a pull request whose text no longer names the task, unless the link was reported.
-    pub async fn unlink_pull(&mut self, repo: &RepoId, number: i64, task: &TaskId) -> Result<(), StoreError> {
+    pub async fn unlink(&mut self, repo: &RepoId, number: i64, task: &TaskId) -> Result<(), StoreError> {
         self.run(sqlx::query(LINKS_PRUNE).bind(repo.as_str()).bind(number).bind(task.as_str())).await.map(drop)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::error::StoreError;
 use super::leases::holder_row;
+use super::nouns::{Installations, Repos, Standings};
 use super::policies::{PolicyFile, policy_file};
-use super::tx::{Tx, statements};
+use super::tx::statements;
 use owp_pool::admission::Holder;
 use owp_pool::document::Document;
 use owp_pool::{Person, RepoId, Span, Timestamp};
@@ -140,29 +141,29 @@ pub struct GitHubRepo {
     pub archived: bool,
 }
 
-impl Tx {
+impl Repos<'_> {
     /// Returns a repository by the pool's id.
-    pub async fn repo(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
+    pub async fn get(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns a repository by GitHub's id.
-    pub async fn repo_by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
+    pub async fn by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns a repository by name, ignoring case.
-    pub async fn repo_by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
+    pub async fn by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
         self.one(sqlx::query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns every repository, by name.
-    pub async fn repos(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+    pub async fn list(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_ALL)).await?.iter().map(repo_row).collect()
     }
 
     /// Returns served repositories with ready or blocked tasks.
-    pub async fn repos_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
+    pub async fn with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
     }
 
@@ -170,7 +171,7 @@ impl Tx {
     ///
     /// # Errors
     /// A unique violation if the name is taken.
-    pub async fn insert_repo(&mut self, name: &str) -> Result<RepoId, StoreError> {
+    pub async fn insert(&mut self, name: &str) -> Result<RepoId, StoreError> {
         let id = RepoId::from_uuid_bytes(&self.new_id());
         let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
         self.run(insert).await?;
@@ -180,18 +181,18 @@ impl Tx {
     /// Records what GitHub shows of a repository, and makes it a GitHub repository. `resync` requests a reconciliation
     /// at once. A repository that was not served before is counted anew, because pull requests may have been opened
     /// meanwhile. Its earlier comments are ignored.
-    pub async fn record_sighting(&mut self, seen: &GitHubRepo, resync: bool) -> Result<RepoId, StoreError> {
+    pub async fn record_github(&mut self, seen: &GitHubRepo, resync: bool) -> Result<RepoId, StoreError> {
         let key = seen.name.to_lowercase();
-        let known = match self.repo_by_github_id(seen.github_id).await? {
+        let known = match self.by_github_id(seen.github_id).await? {
             Some(row) => Some(row),
             // A name can outlive its repository, so only a row without a GitHub id is taken over.
-            None => self.repo_by_name(&seen.name).await?.filter(|row| row.github_id.is_none()),
+            None => self.by_name(&seen.name).await?.filter(|row| row.github_id.is_none()),
         };
         let id = match known {
             Some(row) => row.id,
             None => {
                 self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind("")).await?;
-                self.insert_repo(&seen.name).await?
+                self.insert(&seen.name).await?
             }
         };
         self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
@@ -232,18 +233,8 @@ impl Tx {
     /// Stops serving a repository for a reason, or resumes serving it.
     pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
         let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
-        self.run(stop.bind(self.now().0)).await.map(drop)
-    }
-
-    /// Records an installation.
-    pub async fn record_installation(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
-        let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
-        self.run(seen).await.map(drop)
-    }
-
-    /// Ensures that an installation has a row, even if nothing else is known about it.
-    pub async fn ensure_installation(&mut self, id: i64) -> Result<(), StoreError> {
-        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
+        let now = self.now();
+        self.run(stop.bind(now.0)).await.map(drop)
     }
 
     /// Returns the locked areas of a repository with their holders.
@@ -260,22 +251,37 @@ impl Tx {
     pub(super) async fn release_area(&mut self, task: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(AREA_RELEASE).bind(task)).await.map(drop)
     }
+}
 
-    /// Sets a contributor's trust in a repository.
-    pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
-        let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
-        self.run(set).await.map(drop)
+impl Installations<'_> {
+    /// Records an installation.
+    pub async fn record(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
+        let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
+        self.run(seen).await.map(drop)
+    }
+
+    /// Ensures that an installation has a row, even if nothing else is known about it.
+    pub async fn ensure(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
     }
 
     /// Returns the repositories an installation last served.
-    pub async fn repos_of_installation(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
+    pub async fn repos(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
         self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
     }
 
     /// Returns the ids of all known installations.
-    pub async fn installation_ids(&mut self) -> Result<Vec<i64>, StoreError> {
+    pub async fn ids(&mut self) -> Result<Vec<i64>, StoreError> {
         let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+}
+
+impl Standings<'_> {
+    /// Sets a contributor's trust in a repository.
+    pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
+        let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
+        self.run(set).await.map(drop)
     }
 }
 

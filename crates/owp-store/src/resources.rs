@@ -1,9 +1,10 @@
 //! Pages of tasks and repositories, and fields of workers and tasks beyond those the rules read.
 
 use super::error::StoreError;
+use super::nouns::{Leases, People, Repos, Tasks, Workers};
 use super::repos::{RepoRow, repo_row};
 use super::tasks::task_row;
-use super::tx::{Tx, json, json_text, statements};
+use super::tx::{json, json_text, statements};
 use super::workers::Extra;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Capabilities;
@@ -85,15 +86,23 @@ pub struct WorkerDetails {
     pub created_at: Timestamp,
 }
 
-impl Tx {
+impl Repos<'_> {
     /// Removes a manual repository for good. Its name becomes free; its history stays.
-    pub async fn remove_repo(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
+    pub async fn remove(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
     }
 
+    /// Returns a page of repositories by name, after the lower-case name `after`.
+    pub async fn page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        let page = sqlx::query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
+        self.all(page).await?.iter().map(repo_row).collect()
+    }
+}
+
+impl Tasks<'_> {
     /// Returns a page of tasks after the task `after`, newest first, each with its repository's name. Reads a bounded
     /// number, some of which the filter may hide. Also returns the task to continue after, if there may be more.
-    pub async fn tasks_page(
+    pub async fn page(
         &mut self,
         filter: &TaskFilter,
         after: &str,
@@ -101,7 +110,7 @@ impl Tx {
     ) -> Result<(Vec<(Task, String)>, Option<TaskId>), StoreError> {
         let repo = match &filter.repo {
             None => None,
-            Some(name) => match self.repo_by_name(name).await?.filter(|row| filter.private || !row.private) {
+            Some(name) => match self.repos().by_name(name).await?.filter(|row| filter.private || !row.private) {
                 Some(row) => Some(row.id),
                 None => return Ok((Vec::new(), None)),
             },
@@ -111,7 +120,7 @@ impl Tx {
         while scanned < SCAN {
             // The first chunk is enough if nothing is hidden; hidden tasks are skipped in larger chunks.
             let chunk = if scanned == 0 { limit + 1 } else { CHUNK };
-            let rows = self.tasks_chunk(filter, repo.as_ref(), &last, chunk).await?;
+            let rows = self.chunk(filter, repo.as_ref(), &last, chunk).await?;
             for row in &rows {
                 let task = task_row(row)?;
                 let public = row.try_get::<i64, _>("repo_private")? == 0;
@@ -131,7 +140,7 @@ impl Tx {
         Ok((page, Some(TaskId::new(last))))
     }
 
-    async fn tasks_chunk(
+    async fn chunk(
         &mut self,
         filter: &TaskFilter,
         repo: Option<&RepoId>,
@@ -149,25 +158,21 @@ impl Tx {
         self.all(find).await
     }
 
-    /// Returns a page of repositories by name, after the lower-case name `after`.
-    pub async fn repos_page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
-        let page = sqlx::query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
-        self.all(page).await?.iter().map(repo_row).collect()
-    }
-
     /// Returns the operator's extra fields of a task.
-    pub async fn own_fields_of_task(&mut self, id: &TaskId) -> Result<Extra, StoreError> {
+    pub async fn own_fields(&mut self, id: &TaskId) -> Result<Extra, StoreError> {
         let row = self.one(sqlx::query(TASK_OWN_FIELDS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(Extra::new()), |row| own_fields(&row))
     }
 
     /// Replaces the operator's extra fields of a task.
-    pub async fn set_own_fields_of_task(&mut self, id: &TaskId, extra: &Extra) -> Result<(), StoreError> {
+    pub async fn set_own_fields(&mut self, id: &TaskId, extra: &Extra) -> Result<(), StoreError> {
         self.run(sqlx::query(TASK_SET_OWN_FIELDS).bind(id.as_str()).bind(json_text(extra)?)).await.map(drop)
     }
+}
 
+impl Workers<'_> {
     /// Returns the details of a worker beyond those the rules read.
-    pub async fn worker_said(&mut self, id: &WorkerId) -> Result<Option<WorkerDetails>, StoreError> {
+    pub async fn details(&mut self, id: &WorkerId) -> Result<Option<WorkerDetails>, StoreError> {
         let Some(row) = self.one(sqlx::query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
         Ok(Some(WorkerDetails {
             capabilities: super::workers::capabilities(&row)?,
@@ -179,26 +184,30 @@ impl Tx {
     }
 
     /// Renames a worker.
-    pub async fn rename_worker(&mut self, id: &WorkerId, name: &str) -> Result<(), StoreError> {
+    pub async fn rename(&mut self, id: &WorkerId, name: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(WORKER_RENAME).bind(id.as_str()).bind(name)).await.map(drop)
     }
 
     /// Revokes a worker: its tokens stop working, and it gets no more grants. Returns false if it was revoked already.
-    pub async fn revoke_worker(&mut self, id: &WorkerId) -> Result<bool, StoreError> {
-        self.revoke_tokens(id).await?;
+    pub async fn revoke(&mut self, id: &WorkerId) -> Result<bool, StoreError> {
+        self.tokens().revoke(id).await?;
         Ok(self.run(sqlx::query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
     }
+}
 
+impl People<'_> {
     /// Returns the account last seen under a login, ignoring case, with the login as GitHub spells it. Returns `None`
     /// if the account was seen under another login since.
-    pub async fn person_by_login(&mut self, login: &str) -> Result<Option<(Person, String)>, StoreError> {
+    pub async fn by_login(&mut self, login: &str) -> Result<Option<(Person, String)>, StoreError> {
         let Some(row) = self.one(sqlx::query(PERSON_BY_LOGIN).bind(login.to_lowercase())).await? else {
             return Ok(None);
         };
         let key: String = row.try_get("person")?;
         Ok(Some((super::tasks::person(&key)?, row.try_get("login")?)))
     }
+}
 
+impl Leases<'_> {
     /// Counts all leases ever granted, by state or end reason.
     pub async fn grants_by_end(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
         let rows = self.all(sqlx::query(GRANTS_BY_END)).await?;

@@ -2,8 +2,9 @@
 
 use super::error::StoreError;
 use super::leases::holder_row;
+use super::nouns::Slots;
 use super::tasks::person;
-use super::tx::{Tx, statements};
+use super::tx::statements;
 use owp_pool::admission::Holder;
 use owp_pool::pull::Agents;
 use owp_pool::slots::{LiveLease, NamedTask, OpenPull};
@@ -48,7 +49,7 @@ statements! {
         WHERE t.repo_id = $1 AND t.state = 'pr_opened' ORDER BY t.id";
 }
 
-impl Tx {
+impl Slots<'_> {
     /// Counts pull requests that a delivery reported as open, that GitHub does not show, and that no row counts yet.
     pub async fn count_doubted_pulls(&mut self, repo: &RepoId) -> Result<i64, StoreError> {
         self.number(sqlx::query(SLOTS_DOUBTED).bind(repo.as_str())).await

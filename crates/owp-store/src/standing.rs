@@ -1,7 +1,8 @@
 //! Standing of contributors in repositories, and the outcomes of their work.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Standings;
+use super::tx::statements;
 use owp_pool::reputation::{MAX_OUTCOMES, MEMORY, Outcome, OutcomeKind, Reputation};
 use owp_pool::worker::{CHURN_MEMORY, READ_ACCESS_TTL, Standing};
 use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -67,11 +68,12 @@ statements! {
     SCORED = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE person = $1 AND scored = 1 AND revoked = 0";
 }
 
-impl Tx {
+impl Standings<'_> {
     /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
-    pub async fn standing(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
+    pub async fn get(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
+        let now = self.now();
         let row = self
-            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((self.now() - READ_ACCESS_TTL).0))
+            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((now - READ_ACCESS_TTL).0))
             .await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the standing query returned no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
@@ -94,8 +96,8 @@ impl Tx {
         })
     }
 
-    /// Returns a contributor's standing in each of these repositories, like [`Tx::standing`] but with shared queries.
-    pub async fn standings(
+    /// Returns a contributor's standing in each of these repositories, like [`Standings::get`] but with shared queries.
+    pub async fn get_all(
         &mut self,
         repos: &[RepoId],
         person: &Person,
@@ -180,7 +182,7 @@ impl Tx {
         self.all(sqlx::query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
     }
 
-    /// Returns the bars of every task of a repository, like [`Tx::bars_of`].
+    /// Returns the bars of every task of a repository, like [`Standings::bars_of`].
     pub async fn bars_in(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Person, Timestamp)>, StoreError> {
         let now = self.now().0;
         let rows = self.all(sqlx::query(BARS_IN).bind(repo.as_str()).bind(now)).await?;

@@ -1,8 +1,9 @@
 //! Reconciliation state of repositories: last count, last reconciliation, scanned comments, due times and holds.
 
 use super::error::StoreError;
+use super::nouns::SyncSchedule;
 use super::repos::{RepoRow, repo_row};
-use super::tx::{Tx, statements};
+use super::tx::statements;
 use owp_pool::{RepoId, Span, Timestamp};
 use sqlx::Row;
 
@@ -37,7 +38,7 @@ statements! {
     CLAIMS_RELEASE_DELIVERIES = "UPDATE deliveries SET taken_until = 0 WHERE state = 'processing'";
 }
 
-impl Tx {
+impl SyncSchedule<'_> {
     /// Records a successful count that began at `began`.
     pub async fn record_count(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_COUNTED).bind(id.as_str()).bind(began.0)).await.map(drop)
@@ -45,7 +46,8 @@ impl Tx {
 
     /// Records a failed count.
     pub async fn record_count_failure(&mut self, id: &RepoId) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COUNT_FAILED).bind(id.as_str()).bind(self.now().0)).await.map(drop)
+        let now = self.now();
+        self.run(sqlx::query(REPO_COUNT_FAILED).bind(id.as_str()).bind(now.0)).await.map(drop)
     }
 
     /// Records a reconciliation that began at `began` and covers the requests seen in `row`, which was read before it.
@@ -71,7 +73,7 @@ impl Tx {
 
     /// Takes the repository whose sync is most overdue for `hold`, and schedules its next sync at `next`. Returns the
     /// end of the hold. A repository whose last sync did not finish may need longer, so it is held for `longer`.
-    pub async fn take_sync(
+    pub async fn take(
         &mut self,
         (hold, longer): (Span, Span),
         next: Timestamp,
@@ -86,19 +88,14 @@ impl Tx {
     }
 
     /// Extends the hold that ends at `mine` to `hold` from now. Returns its new end, or `None` after a takeover.
-    pub async fn renew_sync(
-        &mut self,
-        id: &RepoId,
-        mine: Timestamp,
-        hold: Span,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn renew(&mut self, id: &RepoId, mine: Timestamp, hold: Span) -> Result<Option<Timestamp>, StoreError> {
         let until = (self.now() + hold).max(mine);
         let renew = sqlx::query(REPO_SYNC_RENEW).bind(id.as_str()).bind(mine.0).bind(until.0);
         Ok((self.run(renew).await? == 1).then_some(until))
     }
 
     /// Releases a repository held until `mine`. Returns false if it was taken over.
-    pub async fn finish_sync(&mut self, id: &RepoId, mine: Timestamp) -> Result<bool, StoreError> {
+    pub async fn finish(&mut self, id: &RepoId, mine: Timestamp) -> Result<bool, StoreError> {
         Ok(self.run(sqlx::query(REPO_SYNC_DONE).bind(id.as_str()).bind(mine.0)).await? == 1)
     }
 
@@ -128,7 +125,8 @@ impl Tx {
     /// Forgets every count and takes back every sync. Pull requests may have been opened during a downtime, so each
     /// repository must be counted before it grants anything. A sync in progress is abandoned.
     pub async fn forget_counts(&mut self) -> Result<(), StoreError> {
-        self.run(sqlx::query(COUNTS_FORGET).bind(self.now().0)).await.map(drop)
+        let now = self.now();
+        self.run(sqlx::query(COUNTS_FORGET).bind(now.0)).await.map(drop)
     }
 
     /// Releases everything that a dead process had taken. Only for a database with a single process.

@@ -1,7 +1,8 @@
 //! Tasks, and the only place where moves of the state machine are stored.
 
 use super::error::StoreError;
-use super::tx::{Tx, json, json_text, statements, words};
+use super::nouns::Tasks;
+use super::tx::{json, json_text, statements, words};
 use owp_pool::approval::record::Record;
 use owp_pool::moves::{AreaEffect, Moved};
 use owp_pool::task::{IssueText, Reservation, Task, TaskSpec, TaskState, Withheld};
@@ -56,12 +57,12 @@ pub struct TaskExtras {
     pub issue_updated_at: Timestamp,
 }
 
-impl Tx {
+impl Tasks<'_> {
     /// Inserts a new task.
     ///
     /// # Errors
     /// A unique violation if a task for the issue or the external id exists.
-    pub async fn insert_task(&mut self, task: &Task) -> Result<(), StoreError> {
+    pub async fn insert(&mut self, task: &Task) -> Result<(), StoreError> {
         let insert = sqlx::query(TASK_INSERT)
             .bind(task.id.as_str())
             .bind(task.repo.as_str())
@@ -83,24 +84,24 @@ impl Tx {
     }
 
     /// Returns a task by id.
-    pub async fn task(&mut self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+    pub async fn get(&mut self, id: &TaskId) -> Result<Option<Task>, StoreError> {
         self.one(sqlx::query(TASK_BY_ID).bind(id.as_str())).await?.as_ref().map(task_row).transpose()
     }
 
     /// Returns the task of an issue.
-    pub async fn task_by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
+    pub async fn by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
         let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
     /// Returns the task with an external id.
-    pub async fn task_by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
+    pub async fn by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
         let find = sqlx::query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
     /// Returns the task of an issue with its extras.
-    pub async fn issue_with_extras(
+    pub async fn by_issue_with_extras(
         &mut self,
         repo: &RepoId,
         issue: i64,
@@ -116,26 +117,26 @@ impl Tx {
     /// A unique violation if another lease of the task is live. [`StoreError::Corrupt`] if the task has a newer epoch,
     /// the lease has ended or the area has another holder.
     pub async fn save_moved(&mut self, moved: &Moved) -> Result<(), StoreError> {
-        self.update_task(&moved.task).await?;
+        self.update(&moved.task).await?;
         if let Some(lease) = &moved.lease {
-            self.save_lease(lease).await?;
+            self.leases().save(lease).await?;
         }
         if let Some(outcome) = &moved.outcome {
-            self.note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
+            self.standings().note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
         }
         match moved.area() {
-            AreaEffect::Hold(area) => self.hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
+            AreaEffect::Hold(area) => self.repos().hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
             AreaEffect::Keep => {}
-            AreaEffect::Free => self.release_area(moved.task.id.as_str()).await?,
+            AreaEffect::Free => self.repos().release_area(moved.task.id.as_str()).await?,
         }
-        self.append_events(&moved.events).await
+        self.events().append(&moved.events).await
     }
 
     /// Writes the fields of a task that moves change.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the row has a newer epoch.
-    pub async fn update_task(&mut self, task: &Task) -> Result<(), StoreError> {
+    pub async fn update(&mut self, task: &Task) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_MOVE)
             .bind(task.id.as_str())
             .bind(task.state.name())
@@ -162,7 +163,7 @@ impl Tx {
     }
 
     /// Writes the fields of a task that come from its issue.
-    pub async fn describe_task(&mut self, task: &Task) -> Result<(), StoreError> {
+    pub async fn describe(&mut self, task: &Task) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_DESCRIBE)
             .bind(task.id.as_str())
             .bind(task.title.as_str())
@@ -177,13 +178,13 @@ impl Tx {
     }
 
     /// Returns the extras of a task.
-    pub async fn task_extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
+    pub async fn extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
         let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(TaskExtras::default()), |row| extras_row(&row))
     }
 
     /// Replaces the extras of a task.
-    pub async fn set_task_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
+    pub async fn set_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
         let update = sqlx::query(TASK_SET_EXTRAS)
             .bind(id.as_str())
             .bind(extras.approval.opt_in_event)
@@ -197,24 +198,24 @@ impl Tx {
     }
 
     /// Returns the first ready tasks of a repository by priority and age, at most `limit`.
-    pub async fn ready_tasks(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<Task>, StoreError> {
+    pub async fn ready(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_READY).bind(repo.as_str()).bind(limit);
         self.all(find).await?.iter().map(task_row).collect()
     }
 
     /// Returns the blocked tasks of a repository that are reserved for a contributor.
-    pub async fn reserved_tasks(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Task>, StoreError> {
+    pub async fn reserved(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_RESERVED).bind(repo.as_str()).bind(person.key());
         self.all(find).await?.iter().map(task_row).collect()
     }
 
     /// Returns the tasks a worker holds, with its blocked and delivered tasks.
-    pub async fn tasks_of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
+    pub async fn of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
         self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// Counts tasks by state.
-    pub async fn tasks_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
+    pub async fn count_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
         let rows = self.all(sqlx::query(TASKS_BY_STATE)).await?;
         rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
     }
@@ -226,12 +227,12 @@ impl Tx {
     }
 
     /// Returns the ready and blocked tasks of a repository.
-    pub async fn waiting_tasks(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
+    pub async fn waiting(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
         self.all(sqlx::query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// Returns the tasks a pull request is linked to.
-    pub async fn tasks_of_pull(&mut self, repo: &RepoId, number: i64) -> Result<Vec<Task>, StoreError> {
+    pub async fn of_pull(&mut self, repo: &RepoId, number: i64) -> Result<Vec<Task>, StoreError> {
         let find = sqlx::query(TASKS_OF_PULL).bind(repo.as_str()).bind(number);
         self.all(find).await?.iter().map(task_row).collect()
     }

@@ -3,7 +3,8 @@
 //! response is not locked out.
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Tokens;
+use super::tx::statements;
 use owp_pool::WorkerId;
 use sqlx::Row;
 
@@ -16,23 +17,23 @@ statements! {
     TOKENS_REVOKE = "UPDATE worker_tokens SET revoked = 1 WHERE worker_id = $1";
 }
 
-impl Tx {
+impl Tokens<'_> {
     /// Stores the hash of a rotated token. An earlier token that is still fresh is revoked, so a worker has at most two
     /// tokens.
-    pub async fn insert_fresh_token(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
+    pub async fn insert_fresh(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(TOKEN_FRESH_DROP).bind(worker.as_str())).await?;
         self.run(sqlx::query(TOKEN_FRESH_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
 
     /// Returns true while a rotated token waits for its first use.
-    pub async fn token_is_fresh(&mut self, hash: &str) -> Result<bool, StoreError> {
+    pub async fn is_fresh(&mut self, hash: &str) -> Result<bool, StoreError> {
         let row = self.one(sqlx::query(TOKEN_IS_FRESH).bind(hash)).await?;
         Ok(row.map(|row| row.try_get::<i64, _>("fresh")).transpose()?.is_some_and(|fresh| fresh != 0))
     }
 
     /// Records a fresh token's first use, which revokes the worker's other tokens. Returns false if it is not fresh.
-    pub async fn use_fresh_token(&mut self, hash: &str, worker: &WorkerId) -> Result<bool, StoreError> {
+    pub async fn use_fresh(&mut self, hash: &str, worker: &WorkerId) -> Result<bool, StoreError> {
         if self.run(sqlx::query(TOKEN_USED).bind(hash)).await? == 0 {
             return Ok(false);
         }
@@ -40,7 +41,7 @@ impl Tx {
         Ok(true)
     }
 
-    pub(super) async fn revoke_tokens(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
+    pub(super) async fn revoke(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
         self.run(sqlx::query(TOKENS_REVOKE).bind(worker.as_str())).await.map(drop)
     }
 }

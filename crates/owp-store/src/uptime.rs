@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::leases::lease_row;
-use super::tx::{Tx, statements};
+use super::nouns::{Leases, Uptime};
+use super::tx::statements;
 use owp_pool::lease::Lease;
 use owp_pool::{RepoId, Span, Timestamp};
 
@@ -73,7 +74,7 @@ pub struct GivenBack {
     pub reservations: u64,
 }
 
-impl Tx {
+impl Uptime<'_> {
     /// Returns when any process was last alive; `None` if none ever was.
     pub async fn alive_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let at = self.number(sqlx::query(ALIVE)).await?;
@@ -126,7 +127,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Extends leases and reservations of one repository by the time since `since`, like [`Tx::give_back`].
+    /// Extends leases and reservations of one repository by the time since `since`, like [`Uptime::give_back`].
     pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<(), StoreError> {
         let lost = self.now() - since;
         let leases = sqlx::query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
@@ -134,9 +135,11 @@ impl Tx {
         let reservations = sqlx::query(GIVE_BACK_RESERVATIONS_IN).bind(lost.0).bind(since.0).bind(repo.as_str());
         self.run(reservations).await.map(drop)
     }
+}
 
+impl Leases<'_> {
     /// Returns every live lease of the served repositories, or of one repository.
-    pub async fn live_leases(&mut self, of: Option<&RepoId>) -> Result<Vec<Lease>, StoreError> {
+    pub async fn all_live(&mut self, of: Option<&RepoId>) -> Result<Vec<Lease>, StoreError> {
         let find = match of {
             None => sqlx::query(LEASES_LIVE),
             Some(repo) => sqlx::query(LEASES_LIVE_IN).bind(repo.as_str()),

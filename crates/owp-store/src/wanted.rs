@@ -1,7 +1,8 @@
 //! Wanted comments: `(repository, issue, key) → body`, and their delivery to GitHub (invariant 9).
 
 use super::error::StoreError;
-use super::tx::{Tx, statements};
+use super::nouns::Comments;
+use super::tx::statements;
 use owp_pool::comment::SendRank;
 use owp_pool::{RepoId, Span, Timestamp};
 use sqlx::Row;
@@ -131,10 +132,10 @@ pub struct WantedComment {
     pub created_at: Timestamp,
 }
 
-impl Tx {
+impl Comments<'_> {
     /// Wants a comment with the text `body`; does nothing if the text is unchanged. While the outcome of a create is
     /// unknown, a new text does not make the comment due sooner.
-    pub async fn want_comment(&mut self, repo: &RepoId, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
+    pub async fn want(&mut self, repo: &RepoId, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
         let now = self.now().0;
         let want = sqlx::query(WANT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
         let cause = self.cause.as_deref().map(str::to_owned);
@@ -163,7 +164,7 @@ impl Tx {
 
     /// Returns keys, texts and creation times of an issue's comments whose keys start with `prefix`, including parts of
     /// the folded comment.
-    pub async fn wanted_with_prefix(
+    pub async fn with_prefix(
         &mut self,
         repo: &RepoId,
         issue: i64,
@@ -183,7 +184,7 @@ impl Tx {
     }
 
     /// Withdraws a comment that nobody can have seen yet. Returns false if there is none, or if GitHub may show it.
-    pub async fn unwant_comment(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
+    pub async fn unwant(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
         Ok(self.run(sqlx::query(UNWANT).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
     }
 
@@ -192,7 +193,7 @@ impl Tx {
     /// The repositories of an installation take turns, and each sends its comments by [`SendRank`]. With n busy
     /// repositories, each may use 1/(n+1) of the hourly quota, so a newcomer has as much left as the busiest used. The
     /// only repository of an installation has the whole quota.
-    pub async fn take_wanted(&mut self, hold: Span, quota: WriteQuota) -> Result<Option<WantedComment>, StoreError> {
+    pub async fn take(&mut self, hold: Span, quota: WriteQuota) -> Result<Option<WantedComment>, StoreError> {
         let now = self.now();
         let turn = sqlx::query(WANTED_TURN).bind(now.0).bind(Span::hours(1).0).bind(quota.hourly);
         let Some(row) = self.one(turn.bind(quota.reserve)).await? else { return Ok(None) };
@@ -259,7 +260,7 @@ impl Tx {
     }
 
     /// Postpones a comment. `unknown` keeps the mark that a create may have taken effect.
-    pub async fn postpone_wanted(
+    pub async fn postpone(
         &mut self,
         wanted: &WantedComment,
         due_at: Timestamp,
@@ -271,14 +272,14 @@ impl Tx {
 
     /// Makes a comment a dead letter, shown to operators. A text that changed meanwhile gets its own attempt. `unknown`
     /// keeps the mark that a create may have taken effect, so that a retry looks for it first.
-    pub async fn bury_wanted(&mut self, wanted: &WantedComment, why: &str, unknown: bool) -> Result<(), StoreError> {
+    pub async fn bury(&mut self, wanted: &WantedComment, why: &str, unknown: bool) -> Result<(), StoreError> {
         let now = self.now().0;
         let bury = keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version).bind(now).bind(i64::from(unknown));
         self.run(bury).await.map(drop)
     }
 
     /// Counts pending comments in repositories that are served.
-    pub async fn open_wanted(&mut self) -> Result<i64, StoreError> {
+    pub async fn count_open(&mut self) -> Result<i64, StoreError> {
         self.number(sqlx::query(WANTED_OPEN)).await
     }
 }

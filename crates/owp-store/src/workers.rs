@@ -1,7 +1,8 @@
 //! Workers, their contributors, tokens and link codes.
 
 use super::error::StoreError;
-use super::tx::{Tx, json, json_text, statements, words};
+use super::nouns::{LinkCodes, People, Tokens, Workers};
+use super::tx::{json, json_text, statements, words};
 use owp_pool::worker::{Capabilities, Load, Worker, WorkerStatus};
 use owp_pool::{Person, Timestamp, WorkerId};
 use sqlx::Row;
@@ -76,9 +77,9 @@ pub struct NewWorker {
 /// Sorts after the ids of all workers, which begin with `w_`.
 const AFTER_EVERY_ID: &str = "x";
 
-impl Tx {
+impl Workers<'_> {
     /// Inserts a worker and returns its id.
-    pub async fn insert_worker(&mut self, new: &NewWorker) -> Result<WorkerId, StoreError> {
+    pub async fn insert(&mut self, new: &NewWorker) -> Result<WorkerId, StoreError> {
         let id = WorkerId::from_uuid_bytes(&self.new_id());
         let person = new.person.clone().unwrap_or_else(|| Person::Unlinked(id.clone()));
         let insert = sqlx::query(WORKER_INSERT)
@@ -93,22 +94,22 @@ impl Tx {
             .bind(self.now().0)
             .bind(i64::from(!new.by_comment));
         self.run(insert).await?;
-        self.is_no_agent(&person).await?;
+        self.people().is_no_agent(&person).await?;
         Ok(id)
     }
 
     /// Returns a worker by id.
-    pub async fn worker(&mut self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
+    pub async fn get(&mut self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
     }
 
     /// Returns the worker of a token, by the token's hash.
-    pub async fn worker_by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
+    pub async fn by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
     }
 
     /// Returns the worker behind a contributor's comments.
-    pub async fn comment_worker(&mut self, person: &Person) -> Result<Option<Worker>, StoreError> {
+    pub async fn of_comments(&mut self, person: &Person) -> Result<Option<Worker>, StoreError> {
         self.one(sqlx::query(WORKER_BY_COMMENT).bind(person.key())).await?.as_ref().map(worker_row).transpose()
     }
 
@@ -119,7 +120,7 @@ impl Tx {
 
     /// Returns the ids of all workers of a contributor, including revoked ones and the one behind their comments. A job
     /// that changes all of them locks these rows.
-    pub async fn all_workers_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
+    pub async fn all_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
         let rows = self.all(sqlx::query(WORKER_IDS_OF).bind(person.key())).await?;
         rows.iter().map(|row| Ok(WorkerId::new(row.try_get::<String, _>("id")?))).collect()
     }
@@ -154,7 +155,7 @@ impl Tx {
     }
 
     /// Records a sign of life. A field that is `None` keeps its value.
-    pub async fn worker_seen(
+    pub async fn record_seen(
         &mut self,
         id: &WorkerId,
         status: Option<WorkerStatus>,
@@ -166,7 +167,7 @@ impl Tx {
     }
 
     /// Pauses a worker regardless of its heartbeats, or ends every pause of it.
-    pub async fn pause_worker(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
+    pub async fn pause(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
         let sql = if paused { WORKER_PAUSE } else { WORKER_RESUME };
         self.run(sqlx::query(sql).bind(id.as_str())).await.map(drop)
     }
@@ -186,41 +187,52 @@ impl Tx {
         for sql in [WORKER_LINK, WORKER_LEASES_PERSON] {
             self.run(sqlx::query(sql).bind(id.as_str()).bind(person.key())).await?;
         }
-        self.is_no_agent(person).await
+        self.people().is_no_agent(person).await
     }
 
     /// Unlinks a worker from its contributor. Its leases stay with the contributor they were granted to.
-    pub async fn detach_worker(&mut self, id: &WorkerId) -> Result<(), StoreError> {
+    pub async fn detach(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         let person = Person::Unlinked(id.clone());
         self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
     }
 
     /// Returns workers seen since `since`, at most `most`. Index workers_seen.
-    pub async fn workers_heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
+    pub async fn heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
         let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()
     }
 
     /// Returns workers that are not revoked, newest first, after the id `after`, each with its registration time.
-    pub async fn workers_page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
+    pub async fn page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
         let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
         let rows = self.all(sqlx::query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
         rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
     }
 
     /// Counts workers seen since `since`.
-    pub async fn workers_online(&mut self, since: Timestamp) -> Result<i64, StoreError> {
+    pub async fn count_online(&mut self, since: Timestamp) -> Result<i64, StoreError> {
         self.number(sqlx::query(WORKERS_ONLINE).bind(since.0)).await
     }
 
+    /// Returns the points and the number of a worker's live leases.
+    pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
+        let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("the load query returned no row".to_owned()))?;
+        Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
+    }
+}
+
+impl Tokens<'_> {
     /// Stores a token's hash.
-    pub async fn insert_token(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
+    pub async fn insert(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
         self.run(sqlx::query(TOKEN_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
+}
 
+impl LinkCodes<'_> {
     /// Stores the hash of a link code with the handle it is valid for.
-    pub async fn insert_link_code(
+    pub async fn insert(
         &mut self,
         hash: &str,
         worker: &WorkerId,
@@ -233,30 +245,32 @@ impl Tx {
     }
 
     /// Returns the worker, the lower-case handle and the expiry of a link code.
-    pub async fn link_code(&mut self, hash: &str) -> Result<Option<(WorkerId, String, Timestamp)>, StoreError> {
+    pub async fn get(&mut self, hash: &str) -> Result<Option<(WorkerId, String, Timestamp)>, StoreError> {
         let Some(row) = self.one(sqlx::query(CODE_FIND).bind(hash)).await? else { return Ok(None) };
         let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
         Ok(Some((worker, row.try_get("handle_key")?, Timestamp(row.try_get("expires_at")?))))
     }
 
     /// Deletes a used link code.
-    pub async fn use_link_code(&mut self, hash: &str) -> Result<(), StoreError> {
+    pub async fn use_once(&mut self, hash: &str) -> Result<(), StoreError> {
         self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
     }
 
     /// Deletes expired link codes, at most `most`.
-    pub async fn forget_ended_codes(&mut self, most: i64) -> Result<(), StoreError> {
+    pub async fn forget_ended(&mut self, most: i64) -> Result<(), StoreError> {
         let forget = sqlx::query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
         self.run(forget).await.map(drop)
     }
 
     /// Deletes all link codes of a worker.
-    pub async fn forget_link_codes(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
+    pub async fn forget(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
         self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
     }
+}
 
+impl People<'_> {
     /// Records a GitHub account as last seen. Another account that had its login loses it.
-    pub async fn record_person(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
+    pub async fn record(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
         let person = Person::GitHub(github_id);
         let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
         self.run(seen).await?;
@@ -265,7 +279,7 @@ impl Tx {
     }
 
     /// Records the new login of an account, if the pool knows the account.
-    pub async fn rename_person(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
+    pub async fn rename(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
         let person = Person::GitHub(github_id);
         if self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
             self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
@@ -274,16 +288,9 @@ impl Tx {
     }
 
     /// Returns a contributor's login as last seen.
-    pub async fn login_of(&mut self, person: &Person) -> Result<Option<String>, StoreError> {
+    pub async fn login(&mut self, person: &Person) -> Result<Option<String>, StoreError> {
         let row = self.one(sqlx::query(PERSON_LOGIN).bind(person.key())).await?;
         Ok(row.map(|row| row.try_get("login")).transpose()?)
-    }
-
-    /// Returns the points and the number of a worker's live leases.
-    pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
-        let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
-        let row = row.ok_or_else(|| StoreError::Corrupt("the load query returned no row".to_owned()))?;
-        Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
     }
 }
 

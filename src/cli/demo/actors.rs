@@ -183,7 +183,7 @@ fn lease_key(lease: &Value) -> &str {
 /// Returns the task while a worker holds it and no pull request is linked.
 async fn held(stage: &Stage, id: &str) -> Option<Task> {
     let id = TaskId::new(id);
-    let task = stage.store.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.ok().flatten()?;
+    let task = stage.store.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.ok().flatten()?;
     task.state.is_held().then_some(task)
 }
 
@@ -239,8 +239,8 @@ async fn next_free(
             .store
             .read(move |tx| {
                 Box::pin(async move {
-                    match tx.repo_by_name(repo).await? {
-                        Some(row) => tx.ready_tasks(&row.id, 20).await,
+                    match tx.repos().by_name(repo).await? {
+                        Some(row) => tx.tasks().ready(&row.id, 20).await,
                         None => Ok(Vec::new()),
                     }
                 })
@@ -265,9 +265,11 @@ async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
         let (id, login) = (task.id.clone(), login.to_owned());
         let holder = stage.store.read(move |tx| {
             Box::pin(async move {
-                let Some(task) = tx.task(&id).await?.filter(|t| t.state == TaskState::Leased) else { return Ok(None) };
+                let Some(task) = tx.tasks().get(&id).await?.filter(|t| t.state == TaskState::Leased) else {
+                    return Ok(None);
+                };
                 let Some(worker) = task.assignee else { return Ok(None) };
-                tx.worker(&worker).await
+                tx.workers().get(&worker).await
             })
         });
         let holder: Result<_, owp_store::StoreError> = holder.await;

@@ -50,7 +50,7 @@ pub(super) async fn tell(stage: Arc<Stage>, loud: bool, watched: bool) {
     let mut invited = !watched;
     loop {
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.recent_events(RECENT).await })).await
+        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.events().recent(RECENT).await })).await
         else {
             continue;
         };
@@ -83,11 +83,11 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
         .read(|tx| {
             Box::pin(async move {
                 let task = match task {
-                    Some(id) => tx.task(&id).await?,
+                    Some(id) => tx.tasks().get(&id).await?,
                     None => None,
                 };
                 let worker = match worker {
-                    Some(id) => tx.worker(&id).await?,
+                    Some(id) => tx.workers().get(&id).await?,
                     None => None,
                 };
                 Ok::<_, StoreError>((task, worker))

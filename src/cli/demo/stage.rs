@@ -131,7 +131,7 @@ impl Stage {
     }
 
     async fn tasks_in(&self, state: TaskState) -> usize {
-        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks_by_state().await })).await;
+        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks().count_by_state().await })).await;
         let count = |counts: Vec<(TaskState, i64)>| counts.into_iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| n);
         usize::try_from(counts.map_or(0, count)).unwrap_or(0)
     }

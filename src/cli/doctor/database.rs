@@ -75,11 +75,11 @@ async fn look(store: &Store) -> Result<DatabaseState, StoreError> {
             Box::pin(async move {
                 Ok(DatabaseState {
                     now: tx.now(),
-                    alive_at: tx.alive_at().await?,
-                    stopped_at: tx.stopped_at().await?,
-                    inbox: tx.inbox_health().await?,
-                    dead: tx.dead_comments_by_repo().await?,
-                    repos: tx.repos().await?,
+                    alive_at: tx.uptime().alive_at().await?,
+                    stopped_at: tx.uptime().stopped_at().await?,
+                    inbox: tx.deliveries().health().await?,
+                    dead: tx.comments().dead_by_repo().await?,
+                    repos: tx.repos().list().await?,
                 })
             })
         })

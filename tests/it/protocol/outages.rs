@@ -89,7 +89,8 @@ async fn a_replica_that_freezes_in_a_transaction_is_cut_off() {
     let url = pool.database.url.clone();
     let options = StoreOptions { url, clock: pool.clock.clone(), entropy: Entropy::system() };
     let frozen = Store::open(options).await.unwrap();
-    let row = frozen.read(|tx| Box::pin(async move { tx.repo_by_name("acme/rocket").await })).await.unwrap().unwrap();
+    let row =
+        frozen.read(|tx| Box::pin(async move { tx.repos().by_name("acme/rocket").await })).await.unwrap().unwrap();
     let (held, holds) = tokio::sync::oneshot::channel();
     // A process that is stopped looks the same to the database: it holds the lock, and says nothing.
     let freeze = frozen.write(Scope::repo(&row.id), move |_| {

@@ -96,8 +96,8 @@ impl World {
         self.store()
             .write(Scope::global(), move |tx| {
                 Box::pin(async move {
-                    let repo = tx.repo_by_name(repo).await?.unwrap();
-                    tx.want_comment(&repo.id, issue, &key, &body).await
+                    let repo = tx.repos().by_name(repo).await?.unwrap();
+                    tx.comments().want(&repo.id, issue, &key, &body).await
                 })
             })
             .await
@@ -126,8 +126,8 @@ impl World {
         self.store()
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(repo) = tx.repo_by_name(repo).await? else { return Ok(None) };
-                    tx.task_by_issue(&repo.id, issue).await
+                    let Some(repo) = tx.repos().by_name(repo).await? else { return Ok(None) };
+                    tx.tasks().by_issue(&repo.id, issue).await
                 })
             })
             .await
@@ -145,13 +145,13 @@ impl World {
 
     /// The App's one installation.
     pub(crate) async fn installation(&self) -> u64 {
-        let ids = self.store().read(|tx| Box::pin(async move { tx.installation_ids().await })).await.unwrap();
+        let ids = self.store().read(|tx| Box::pin(async move { tx.installations().ids().await })).await.unwrap();
         u64::try_from(ids[0]).unwrap()
     }
 
     /// Counts the audit events of a kind in all repositories.
     pub(crate) async fn events(&self, kind: &str) -> usize {
-        let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(10_000).await })).await.unwrap();
+        let events = self.store().read(|tx| Box::pin(async move { tx.events().recent(10_000).await })).await.unwrap();
         events.iter().filter(|event| event.kind == kind).count()
     }
 }

@@ -25,7 +25,7 @@ const BOT: &str = "copilot-swe-agent[bot]";
 impl World {
     /// The details of the newest event of a kind.
     async fn newest(&self, kind: &str) -> Value {
-        let events = self.store().read(|tx| Box::pin(async move { tx.recent_events(1_000).await })).await.unwrap();
+        let events = self.store().read(|tx| Box::pin(async move { tx.events().recent(1_000).await })).await.unwrap();
         events.into_iter().filter(|event| event.kind == kind).max_by_key(|event| event.seq).unwrap().payload
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn ten_minutes(w: &World) {
 
 /// The App's own pen.
 pub(crate) async fn commenter(w: &World) -> CommentWriter {
-    let row = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
+    let row = w.store().read(|tx| Box::pin(async move { tx.repos().by_name(REPO).await })).await.unwrap().unwrap();
     let handle = RepoHandle { github_id: row.github_id.unwrap(), full_name: REPO.to_owned() };
     w.engine.github().unwrap().client.commenter(row.installation_id.unwrap(), handle)
 }

@@ -75,7 +75,7 @@ async fn a_pull_request_github_does_not_show_any_more_gives_its_slot_back(db: Db
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp status").await;
-    let repo = w.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap().unwrap();
+    let repo = w.store().read(|tx| Box::pin(async move { tx.repos().by_name(REPO).await })).await.unwrap().unwrap();
     let shown = PullRow {
         facts: PullFacts { number: 999, author: Some(1), open: true, ..PullFacts::default() },
         author_login: Some("spam".into()),
@@ -87,8 +87,8 @@ async fn a_pull_request_github_does_not_show_any_more_gives_its_slot_back(db: Db
     w.store()
         .write(Scope::repo(&repo.id), move |tx| {
             Box::pin(async move {
-                tx.save_pull(&id, &shown).await?;
-                tx.link_pull(&id, 999, &task.id, false).await?;
+                tx.pulls().save(&id, &shown).await?;
+                tx.pulls().link(&id, 999, &task.id, false).await?;
                 Ok::<_, StoreError>(())
             })
         })

@@ -22,7 +22,7 @@ on_both!(
 
 async fn expires_at(w: &World, issue: u64) -> Timestamp {
     let lease = w.task_of(issue).await.unwrap().last_lease.unwrap();
-    w.store().read(move |tx| Box::pin(async move { tx.lease(&lease).await })).await.unwrap().unwrap().expires_at
+    w.store().read(move |tx| Box::pin(async move { tx.leases().get(&lease).await })).await.unwrap().unwrap().expires_at
 }
 
 /// Returns the time left of the lease on an issue.
@@ -129,7 +129,7 @@ async fn a_lease_waits_two_weeks_for_an_app_that_was_uninstalled(db: Db) {
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready", "bo has the room for other work again");
     assert!(w.engine.workers().work_of(&worker).await.unwrap().is_empty());
-    let ended = w.store().read(|tx| Box::pin(async move { tx.recent_events(50).await })).await.unwrap();
+    let ended = w.store().read(|tx| Box::pin(async move { tx.events().recent(50).await })).await.unwrap();
     let ended = ended.iter().find(|event| event.kind == "lease.ended").unwrap().payload.clone();
     assert_eq!((&ended["reason"], &ended["words"]), (&"revoked".into(), &"the App was uninstalled".into()));
     assert_eq!(comment_writes(&w), writes);
@@ -150,7 +150,7 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     let all = granted(&[("issues", "write"), ("pull_requests", "read"), ("metadata", "read"), ("single_file", "read")]);
     let kept = |w: &World| {
         let (store, id) = (w.store().clone(), i64::try_from(installation).unwrap());
-        async move { store.read(move |tx| Box::pin(async move { tx.installation_permissions(id).await })).await.unwrap() }
+        async move { store.read(move |tx| Box::pin(async move { tx.installations().permissions(id).await })).await.unwrap() }
     };
     assert_eq!(kept(&w).await, all);
 

@@ -189,10 +189,10 @@ async fn links_outlive_a_new_name_of_the_repository(db: Db) {
         async move {
             let read = store.read(move |tx| {
                 Box::pin(async move {
-                    let repo = tx.repo_by_name("acme/booster").await?.unwrap();
+                    let repo = tx.repos().by_name("acme/booster").await?.unwrap();
                     let mut states = Vec::new();
                     for issue in ids {
-                        states.push(tx.task_by_issue(&repo.id, issue).await?.unwrap().state.name());
+                        states.push(tx.tasks().by_issue(&repo.id, issue).await?.unwrap().state.name());
                     }
                     Ok::<_, owp_store::StoreError>(states)
                 })

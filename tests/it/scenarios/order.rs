@@ -18,7 +18,7 @@ on_both!(
 
 impl World {
     async fn is_paused(&self) -> bool {
-        let row = self.store().read(|tx| Box::pin(async move { tx.repo_by_name(REPO).await })).await.unwrap();
+        let row = self.store().read(|tx| Box::pin(async move { tx.repos().by_name(REPO).await })).await.unwrap();
         row.unwrap().pause.is_some()
     }
 

@@ -114,7 +114,7 @@ a_story_per_rule! {
         let ada = w.github.add_user("ada");
         w.store()
             .write(owp_store::Scope::global(), move |tx| {
-                Box::pin(async move { tx.record_person(ada.id.try_into().unwrap(), "ada", true).await.map(drop) })
+                Box::pin(async move { tx.people().record(ada.id.try_into().unwrap(), "ada", true).await.map(drop) })
             })
             .await
             .unwrap();

@@ -145,7 +145,9 @@ async fn work(w: &World) {
         }
         w.engine.scheduler().step_expiry().await.unwrap();
         let open = w.store().read(|tx| {
-            Box::pin(async move { Ok::<_, StoreError>(tx.open_wanted().await? + tx.pending_deliveries().await?) })
+            Box::pin(async move {
+                Ok::<_, StoreError>(tx.comments().count_open().await? + tx.deliveries().count_pending().await?)
+            })
         });
         if open.await.unwrap() == 0 {
             return;

@@ -138,9 +138,9 @@ async fn a_delivery_nobody_finishes_lets_others_pass(db: Db) {
             w.store()
                 .write(owp_store::Scope::global(), |tx| {
                     Box::pin(async move {
-                        for lost in tx.lost_deliveries().await? {
+                        for lost in tx.deliveries().lost().await? {
                             let now = tx.now();
-                            tx.rescue_delivery(&lost, now).await?;
+                            tx.deliveries().rescue(&lost, now).await?;
                         }
                         Ok::<_, StoreError>(())
                     })
@@ -150,7 +150,9 @@ async fn a_delivery_nobody_finishes_lets_others_pass(db: Db) {
         }
         let taken = w
             .store()
-            .write(owp_store::Scope::global(), |tx| Box::pin(async move { tx.take_delivery(Span::minutes(2)).await }))
+            .write(owp_store::Scope::global(), |tx| {
+                Box::pin(async move { tx.deliveries().take(Span::minutes(2)).await })
+            })
             .await
             .unwrap();
         assert_eq!(taken.unwrap().rescues, died);

@@ -24,7 +24,7 @@ async fn world(db: Db) -> World {
 
 async fn expires_at(w: &World, issue: u64) -> Timestamp {
     let lease: LeaseId = w.task_of(issue).await.unwrap().last_lease.unwrap();
-    w.store().read(move |tx| Box::pin(async move { tx.lease(&lease).await })).await.unwrap().unwrap().expires_at
+    w.store().read(move |tx| Box::pin(async move { tx.leases().get(&lease).await })).await.unwrap().unwrap().expires_at
 }
 
 fn now(w: &World) -> Timestamp {
@@ -137,7 +137,8 @@ async fn a_clock_that_is_set_back_does_not_hide_a_silence(db: Db) {
     let most = now(&w) + Span::days(3);
     assert!(moved >= Span::default() && expires_at(&w, issue).await <= most.max(before), "{moved:?}");
     assert_eq!(w.events("pool.resumed").await, 1);
-    let marked = w.store().write(Scope::global(), |tx| Box::pin(async move { tx.alive_at().await })).await.unwrap();
+    let marked =
+        w.store().write(Scope::global(), |tx| Box::pin(async move { tx.uptime().alive_at().await })).await.unwrap();
     assert_eq!(marked, Some(now(&w)));
     w.check_promises().await;
 }

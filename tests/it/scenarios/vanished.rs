@@ -286,5 +286,5 @@ async fn a_repository_that_is_gone_is_stopped_after_several_looks_and_goes_on_wh
 
 async fn expires_at(w: &World, issue: u64) -> Timestamp {
     let lease = w.task_of(issue).await.unwrap().last_lease.unwrap();
-    w.store().read(move |tx| Box::pin(async move { tx.lease(&lease).await })).await.unwrap().unwrap().expires_at
+    w.store().read(move |tx| Box::pin(async move { tx.leases().get(&lease).await })).await.unwrap().unwrap().expires_at
 }

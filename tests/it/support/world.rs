@@ -205,11 +205,11 @@ impl World {
     }
 
     async fn open_comments(&self) -> i64 {
-        self.store().read(|tx| Box::pin(async move { tx.open_wanted().await })).await.unwrap()
+        self.store().read(|tx| Box::pin(async move { tx.comments().count_open().await })).await.unwrap()
     }
 
     async fn wanted_redeliveries(&self) -> i64 {
-        self.store().read(|tx| Box::pin(async move { tx.wanted_redeliveries().await })).await.unwrap()
+        self.store().read(|tx| Box::pin(async move { tx.redeliveries().count_wanted().await })).await.unwrap()
     }
 
     /// Opens an issue as the maintainer, labels it, and lets the pool see it.
@@ -252,8 +252,8 @@ impl World {
         self.store()
             .read(move |tx| {
                 Box::pin(async move {
-                    let repo = tx.repo_by_name(REPO).await?.unwrap();
-                    tx.task_by_issue(&repo.id, issue).await
+                    let repo = tx.repos().by_name(REPO).await?.unwrap();
+                    tx.tasks().by_issue(&repo.id, issue).await
                 })
             })
             .await
@@ -290,7 +290,7 @@ impl World {
     /// A worker as it is stored.
     pub(crate) async fn worker(&self, id: &WorkerId) -> Worker {
         let id = id.clone();
-        self.store().read(move |tx| Box::pin(async move { tx.worker(&id).await })).await.unwrap().unwrap()
+        self.store().read(move |tx| Box::pin(async move { tx.workers().get(&id).await })).await.unwrap().unwrap()
     }
 
     /// Every chain verifies, the feed holds every event of them once and in order, and the only writes GitHub ever saw are
@@ -300,11 +300,11 @@ impl World {
         self.store()
             .read(|tx| {
                 Box::pin(async move {
-                    let mut events = tx.verify_chain(owp_store::GLOBAL_CHAIN).await?;
-                    for repo in tx.repos().await? {
-                        events += tx.verify_chain(repo.id.as_str()).await?;
+                    let mut events = tx.audit().verify(owp_store::GLOBAL_CHAIN).await?;
+                    for repo in tx.repos().list().await? {
+                        events += tx.audit().verify(repo.id.as_str()).await?;
                     }
-                    let (feed, mut chains) = (tx.feed_page(0, i64::MAX).await?, BTreeMap::new());
+                    let (feed, mut chains) = (tx.feed().page(0, i64::MAX).await?, BTreeMap::new());
                     assert_eq!(feed.len(), events);
                     for (place, (row, _)) in (1..).zip(&feed) {
                         let before = chains.insert(&row.chain, row.event.seq).unwrap_or(0);

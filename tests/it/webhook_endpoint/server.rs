@@ -155,7 +155,9 @@ impl Server {
             Box::pin(async {
                 let open = server.store.read(|tx| {
                     Box::pin(async move {
-                        Ok::<_, owp_store::StoreError>(tx.pending_deliveries().await? + tx.open_wanted().await?)
+                        Ok::<_, owp_store::StoreError>(
+                            tx.deliveries().count_pending().await? + tx.comments().count_open().await?,
+                        )
                     })
                 });
                 open.await.unwrap() == 0
@@ -207,7 +209,7 @@ impl Server {
 
     /// Everything the pool knows but the inbox.
     pub(crate) async fn picture(&self) -> Picture {
-        let repos = self.store.read(|tx| Box::pin(async move { tx.repos().await })).await.unwrap();
+        let repos = self.store.read(|tx| Box::pin(async move { tx.repos().list().await })).await.unwrap();
         let repos = repos.into_iter().map(|row| (row.name, row.inactive.is_none())).collect();
         let mut rows = BTreeMap::new();
         for table in TABLES {

@@ -79,7 +79,7 @@ pub(super) async fn answer(
 /// Withdraws or rewrites an earlier refusal, which would contradict the lease comment below it.
 async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), StoreError> {
     let prefix = format!("{REFUSAL}{}:", asked.author.id);
-    let said = tx.wanted_with_prefix(&repo.row.id, asked.issue, &prefix).await?;
+    let said = tx.comments().with_prefix(&repo.row.id, asked.issue, &prefix).await?;
     let Some((key, ..)) = said.last() else { return Ok(()) };
     if say::unsay(tx, repo, asked.issue, key).await? {
         return Ok(());
@@ -108,7 +108,7 @@ pub(crate) async fn point_to_issue(
     (pull, comment): (i64, i64),
     author: &UserRef,
 ) -> Result<(), EngineError> {
-    let tasks = tx.tasks_of_pull(&repo.row.id, pull).await?;
+    let tasks = tx.tasks().of_pull(&repo.row.id, pull).await?;
     let Some(issue) = tasks.into_iter().find_map(|task| task.issue) else { return Ok(()) };
     let why = Outcome::Failed(format!(
         "commands are read on issues only, so your comment on pull request #{pull} did nothing. Write the command here."
@@ -136,7 +136,7 @@ async fn is_reached(
     bound: CommentLimit,
 ) -> Result<bool, StoreError> {
     let young = tx.now() - bound.within;
-    let said = tx.wanted_with_prefix(repo, issue, prefix).await?;
+    let said = tx.comments().with_prefix(repo, issue, prefix).await?;
     Ok(said.iter().filter(|(_, _, at)| *at > young).count() >= bound.most)
 }
 
@@ -164,7 +164,7 @@ async fn place(
     bound: CommentLimit,
 ) -> Result<ReplyComment, StoreError> {
     let own = ReplyComment { key: format!("{prefix}{comment}"), is_shared: false };
-    let said = tx.wanted_with_prefix(&repo.row.id, issue, prefix).await?;
+    let said = tx.comments().with_prefix(&repo.row.id, issue, prefix).await?;
     // An edited comment keeps its reply. Replies folded into one comment notify nobody.
     let folded = repo.policy.comments == CommentMode::Quiet && bound.ever == usize::MAX;
     if folded || said.iter().any(|(key, ..)| *key == own.key) {

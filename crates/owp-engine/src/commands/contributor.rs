@@ -26,7 +26,7 @@ use serde_json::json;
 /// Returns the worker behind the author's comments, and creates it for the first command that needs one.
 async fn comment_worker(tx: &mut Tx, asked: &Asked) -> Result<Worker, EngineError> {
     let person = Person::GitHub(asked.author.id);
-    if let Some(worker) = tx.comment_worker(&person).await? {
+    if let Some(worker) = tx.workers().of_comments(&person).await? {
         return Ok(worker);
     }
     let new = NewWorker {
@@ -37,14 +37,14 @@ async fn comment_worker(tx: &mut Tx, asked: &Asked) -> Result<Worker, EngineErro
         capacity: DEFAULT_CAPACITY,
         max_concurrent: DEFAULT_CONCURRENT,
     };
-    let id = tx.insert_worker(&new).await?;
+    let id = tx.workers().insert(&new).await?;
     facts::known_worker(tx, &id).await
 }
 
 /// Returns the author as admission would see them, without creating a worker.
 async fn as_asker(tx: &mut Tx, asked: &Asked) -> Result<Worker, StoreError> {
     let person = Person::GitHub(asked.author.id);
-    let known = tx.comment_worker(&person).await?;
+    let known = tx.workers().of_comments(&person).await?;
     Ok(known.unwrap_or_else(|| Worker {
         id: WorkerId::new(""),
         name: asked.author.login.clone(),
@@ -78,13 +78,13 @@ pub(super) async fn claim(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task: 
 }
 
 async fn held_by_author(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Option<Lease>, StoreError> {
-    let lease = tx.live_lease(&task.id).await?;
+    let lease = tx.leases().live(&task.id).await?;
     Ok(lease.filter(|lease| lease.person == Person::GitHub(asked.author.id)))
 }
 
 /// Returns the live lease the author may act on: their own, or any for a maintainer.
 async fn lease_to_speak_for(tx: &mut Tx, asked: &Asked, task: &Task) -> Result<Result<Lease, Outcome>, StoreError> {
-    let Some(lease) = tx.live_lease(&task.id).await? else {
+    let Some(lease) = tx.leases().live(&task.id).await? else {
         return Ok(Err(Outcome::Failed("nobody holds this task at the moment.".to_owned())));
     };
     if lease.person == Person::GitHub(asked.author.id) || asked.may_maintain() {
@@ -127,9 +127,9 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
             "the deadline is as late as it can be: {until}. It can be moved no further."
         )));
     }
-    tx.renew_lease(&lease.id, until).await?;
+    tx.leases().renew(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
-    tx.append_events(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
     tell::lease(tx, repo, &task, None).await?;
     Ok(Outcome::Extended { until })
 }
@@ -218,8 +218,8 @@ pub(super) async fn join(
     let skills = profile.skills.clone().unwrap_or_else(|| worker.skills.clone());
     let capacity = profile.capacity.unwrap_or(worker.capacity);
     let concurrent = profile.concurrent.unwrap_or(worker.max_concurrent);
-    tx.set_profile(&worker.id, &skills, capacity, concurrent).await?;
-    tx.record_joined(&worker.id).await?;
+    tx.workers().set_profile(&worker.id, &skills, capacity, concurrent).await?;
+    tx.workers().record_joined(&worker.id).await?;
     let mut joined = json!({ "skills": skills, "capacity": capacity, "concurrent": concurrent });
     if let Some(scored) = profile.reputation {
         workers::ask_for_score(tx, &worker, scored).await?;
@@ -230,11 +230,11 @@ pub(super) async fn join(
         agents::name(tx, &worker.person, named).await?;
         joined["agents"] = json!(logins);
     }
-    tx.append_events(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
+    tx.events().append(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
     if agents.is_some() {
         // Pull requests that an agent opened before it was named answer the task now.
-        for lease in tx.live_leases_in(&repo.row.id, &worker.person).await? {
-            if let Some(task) = tx.task(&lease.task).await? {
+        for lease in tx.leases().live_of_person(&repo.row.id, &worker.person).await? {
+            if let Some(task) = tx.tasks().get(&lease.task).await? {
                 pulls::judge_open_pulls(tx, repo, &task).await?;
             }
         }
@@ -277,12 +277,12 @@ pub(super) async fn link(tx: &mut Tx, asked: &Asked, code: &str) -> Result<Outco
 }
 
 pub(super) async fn unlink(tx: &mut Tx, asked: &Asked) -> Result<Outcome, EngineError> {
-    let clients = tx.clients_of(&Person::GitHub(asked.author.id)).await?;
+    let clients = tx.workers().clients_of(&Person::GitHub(asked.author.id)).await?;
     let mut workers = Vec::new();
     for client in clients {
-        tx.detach_worker(&client.id).await?;
+        tx.workers().detach(&client.id).await?;
         let event = Event::new(EventKind::WorkerUnlinked, json!({ "login": asked.author.login }));
-        tx.append_events(&[event.about_worker(&client.id)]).await?;
+        tx.events().append(&[event.about_worker(&client.id)]).await?;
         workers.push(client.name);
     }
     if workers.is_empty() {

@@ -33,10 +33,10 @@ async fn set_trust(
     account: &Account,
     level: i64,
 ) -> Result<(), EngineError> {
-    let person = tx.record_person(account.id, &account.login, account.is_bot).await?;
-    tx.set_trust(&repo.row.id, &person, level, &asked.author.login).await?;
+    let person = tx.people().record(account.id, &account.login, account.is_bot).await?;
+    tx.standings().set_trust(&repo.row.id, &person, level, &asked.author.login).await?;
     let set = json!({ "login": account.login, "level": level, "by": asked.author.login });
-    Ok(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+    Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)]).await?)
 }
 
 pub(super) async fn trust(
@@ -50,7 +50,7 @@ pub(super) async fn trust(
         Ok(account) => account,
         Err(outcome) => return Ok(outcome),
     };
-    let was_banned = tx.standing(&repo.row.id, &Person::GitHub(account.id)).await?.is_banned();
+    let was_banned = tx.standings().get(&repo.row.id, &Person::GitHub(account.id)).await?.is_banned();
     set_trust(tx, repo, asked, account, level).await?;
     Ok(Outcome::Trusted { login: account.login.clone(), tier: level, was_banned })
 }
@@ -77,9 +77,9 @@ pub(super) async fn budget(
         BudgetChange::To(n) => Some(n),
         BudgetChange::File => None,
     };
-    tx.set_command_budget(&repo.row.id, command).await?;
+    tx.repos().set_command_budget(&repo.row.id, command).await?;
     let set = json!({ "budget": command, "by": asked.author.login });
-    tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
+    tx.events().append(&[Event::new(EventKind::BudgetSet, set)]).await?;
     let mut fresh = repo.clone();
     fresh.row.command_budget = command;
     Ok(Outcome::BudgetSet(budget_line(tx, &fresh).await?))
@@ -93,7 +93,7 @@ pub(super) async fn ignore(
     number: i64,
     off: bool,
 ) -> Result<Outcome, EngineError> {
-    let Some(pull) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else {
+    let Some(pull) = tx.pulls().get(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else {
         return Ok(Outcome::Failed(format!("the pool knows no open pull request #{number} in this repository.")));
     };
     if pull.ignored != off {
@@ -105,10 +105,10 @@ pub(super) async fn ignore(
             "pull request #{number} answers a task that its author claimed, so it takes a review slot until it is merged or closed."
         )));
     }
-    tx.set_ignored(&repo.row.id, number, !off).await?;
+    tx.pulls().set_ignored(&repo.row.id, number, !off).await?;
     let set = json!({ "pull": number, "ignored": !off, "by": asked.author.login });
-    tx.append_events(&[Event::new(EventKind::PullIgnored, set)]).await?;
-    for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+    tx.events().append(&[Event::new(EventKind::PullIgnored, set)]).await?;
+    for task in tx.tasks().of_pull(&repo.row.id, number).await? {
         if !off {
             tell::pull_over(tx, repo, &task, &pull, PullEnd::Ignored).await?;
         }
@@ -134,16 +134,16 @@ pub(super) async fn pause(
     let until = secs.map(|secs| tx.now() + Span::secs(secs));
     let reason = reason.unwrap_or("no reason given").to_owned();
     let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": asked.author.login });
-    tx.set_pause(&repo.row.id, Some(&Pause { until, reason })).await?;
-    tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+    tx.repos().set_pause(&repo.row.id, Some(&Pause { until, reason })).await?;
+    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
     let end = until.map_or_else(|| "until `/owp resume`".to_owned(), |until| format!("until {}", until.human()));
     Ok(Outcome::Done(format!("nothing is handed out here {end}. What people hold stays theirs.")))
 }
 
 pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<Outcome, EngineError> {
-    tx.set_pause(&repo.row.id, None).await?;
+    tx.repos().set_pause(&repo.row.id, None).await?;
     let resumed = json!({ "resumed": true, "by": asked.author.login });
-    tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?;
+    tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)]).await?;
     // A comment cannot end a pause that the policy schedules.
     let fresh = RepoContext { row: RepoRow { pause: None, ..repo.row.clone() }, ..repo.clone() };
     if let Some(pause) = fresh.pause(tx.now()) {
@@ -160,7 +160,7 @@ pub(super) async fn approve(
     asked: &Asked,
     mut task: Task,
 ) -> Result<Outcome, EngineError> {
-    let mut extras = tx.task_extras(&task.id).await?;
+    let mut extras = tx.tasks().extras(&task.id).await?;
     match record::approve(&mut task, &mut extras.approval, asked.said_at) {
         Approval::NothingWaits => {
             return Ok(Outcome::Done("nothing about this task waits for approval.".to_owned()));
@@ -173,10 +173,10 @@ pub(super) async fn approve(
         }
         Approval::Approved => {}
     }
-    tx.update_task(&task).await?;
-    tx.set_task_extras(&task.id, &extras).await?;
+    tx.tasks().update(&task).await?;
+    tx.tasks().set_extras(&task.id, &extras).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
-    tx.append_events(&[approved]).await?;
+    tx.events().append(&[approved]).await?;
     tell::notes(tx, repo, &task).await?;
     Ok(Outcome::Approved)
 }
@@ -195,17 +195,17 @@ pub(super) async fn assign(
     if task.state != TaskState::Ready {
         return Ok(Outcome::Failed(format!("the task is {}, so it cannot be offered to anybody now.", task.state)));
     }
-    let person = tx.record_person(account.id, &account.login, account.is_bot).await?;
+    let person = tx.people().record(account.id, &account.login, account.is_bot).await?;
     let until = tx.now() + ASSIGNED_FOR;
-    tx.lift_bar(&task.id, &person).await?;
+    tx.standings().lift_bar(&task.id, &person).await?;
     task.reservation = Some(Reservation { person, until });
-    tx.update_task(&task).await?;
+    tx.tasks().update(&task).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
-    tx.append_events(&[event.about_task(&task.id)]).await?;
+    tx.events().append(&[event.about_task(&task.id)]).await?;
     tell::notes(tx, repo, &task).await?;
     // Pull requests that the assignee opened earlier answer the task now.
     pulls::judge_open_pulls(tx, repo, &task).await?;
-    if let Some(Task { state: TaskState::PrOpened, pull: Some(pull), .. }) = tx.task(&task.id).await? {
+    if let Some(Task { state: TaskState::PrOpened, pull: Some(pull), .. }) = tx.tasks().get(&task.id).await? {
         return Ok(Outcome::Done(format!(
             "the task is {}'s: pull request #{pull} is delivered for it and waits for review.",
             account.login
@@ -225,9 +225,10 @@ pub(super) async fn revoke(
     task: Task,
     (login, reason): (Option<&str>, Option<&str>),
 ) -> Result<Outcome, EngineError> {
-    let Some(lease) = tx.live_lease(&task.id).await? else {
+    let Some(lease) = tx.leases().live(&task.id).await? else {
         return Ok(Outcome::Failed("nobody holds this task at the moment.".to_owned()));
     };
+    let now = tx.now();
     if let Some(login) = login {
         let account = match account(asked, login) {
             Ok(account) => account,
@@ -237,7 +238,7 @@ pub(super) async fn revoke(
             return Ok(Outcome::Failed(format!("`{login}` does not hold this task.")));
         }
     }
-    tx.bar_from_task(&task.id, &lease.person, tx.now() + BARRED_FOR).await?;
+    tx.standings().bar_from_task(&task.id, &lease.person, now + BARRED_FOR).await?;
     let end = LeaseEnd::Revoked { by: Some(asked.author.login.clone()), reason: reason.map(ToOwned::to_owned) };
     transition::carry_out(tx, repo, task, Move::Return(EndReason::Revoked), Some(end)).await?;
     Ok(Outcome::Released)
@@ -253,7 +254,7 @@ pub(super) async fn unblock(tx: &mut Tx, repo: &RepoContext, task: Task) -> Resu
     let Some(reservation) = moved.task.reservation else {
         return Ok(Outcome::Done("the task is ready again.".to_owned()));
     };
-    let (who, until) = (tx.login_of(&reservation.person).await?, reservation.until.human());
+    let (who, until) = (tx.people().login(&reservation.person).await?, reservation.until.human());
     let who = who.map_or_else(|| "whoever was blocked".to_owned(), |login| format!("{login}, who was blocked,"));
     Ok(Outcome::Done(format!("the task is ready again; {who} can take it first until {until}.")))
 }

@@ -115,11 +115,11 @@ async fn workers_of(engine: &Engine, author: i64, commands: &[&Command]) -> Resu
     let codes: Vec<String> = commands.iter().filter_map(|command| contributor::code_hash(command)).collect();
     let workers = engine.read(transaction!(|tx| {
         let mut workers = match all {
-            true => tx.all_workers_of(&person).await?,
-            false => tx.comment_worker(&person).await?.into_iter().map(|worker| worker.id).collect(),
+            true => tx.workers().all_of(&person).await?,
+            false => tx.workers().of_comments(&person).await?.into_iter().map(|worker| worker.id).collect(),
         };
         for hash in codes {
-            workers.extend(tx.link_code(&hash).await?.map(|(worker, ..)| worker));
+            workers.extend(tx.link_codes().get(&hash).await?.map(|(worker, ..)| worker));
         }
         Ok(workers)
     }));
@@ -162,14 +162,14 @@ fn account<'a>(asked: &'a Asked, login: &str) -> Result<&'a Account, Outcome> {
 
 /// Runs a comment's commands and queues the replies.
 pub(crate) async fn run(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<(), EngineError> {
-    let person = tx.record_person(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
+    let person = tx.people().record(asked.author.id, &asked.author.login, asked.author.is_bot).await?;
     if let Some(reads) = asked.reads {
-        tx.set_reader(&repo.row.id, &person, reads).await?;
+        tx.repos().set_reader(&repo.row.id, &person, reads).await?;
     }
     let (mut outcomes, mut granted) = (Vec::new(), false);
     for line in &asked.lines {
         let by = Some((&person, asked.said_at));
-        if !tx.run_command_once(&repo.row.id, asked.comment_id, line.key, by).await? {
+        if !tx.commands().run_once(&repo.row.id, asked.comment_id, line.key, by).await? {
             continue;
         }
         let outcome = match line.command.parsed {
@@ -194,7 +194,7 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
     if command.needs_write() && !asked.may_maintain() {
         return Ok(Outcome::PermissionMissing { verb: command.verb().to_string(), needed: "write".to_owned() });
     }
-    let task = tx.task_by_issue(&repo.row.id, asked.issue).await?;
+    let task = tx.tasks().by_issue(&repo.row.id, asked.issue).await?;
     // Every command is named, so that a new one does not compile before it is run somewhere.
     match (command, task) {
         (Command::Help, _) => Ok(help()),

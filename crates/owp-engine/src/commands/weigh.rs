@@ -49,8 +49,8 @@ pub(crate) async fn weigh(
     let (repo, comment_id, author_id) = (repo.clone(), comment.id, author.id);
     let (done, counts, chatty, warned) = engine
         .read(transaction!(|tx| {
-            let done = tx.lines_done(comment_id).await?;
-            let counts = tx.commands_lately(&Person::GitHub(author_id), said_at, (HOUR, MINUTE)).await?;
+            let done = tx.commands().lines_done(comment_id).await?;
+            let counts = tx.commands().count_lately(&Person::GitHub(author_id), said_at, (HOUR, MINUTE)).await?;
             let chatty = answer::is_chatty(tx, &repo, issue, author_id).await?;
             Ok((done, counts, chatty, answer::was_turned_away(tx, &repo, issue, author_id).await?))
         }))
@@ -84,7 +84,7 @@ impl PendingCommands {
 /// Rejects the commands of an author above the rate limit, and says so.
 pub(crate) async fn turn_away(tx: &mut Tx, repo: &RepoContext, said: &PendingCommands) -> Result<(), EngineError> {
     for line in &said.lines {
-        tx.run_command_once(&repo.row.id, said.comment_id, line.key, None).await?;
+        tx.commands().run_once(&repo.row.id, said.comment_id, line.key, None).await?;
     }
     answer::too_fast(tx, repo, said).await
 }

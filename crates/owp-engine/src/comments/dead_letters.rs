@@ -40,7 +40,7 @@ impl From<DeadLetter> for Undelivered {
 impl Comments<'_> {
     /// Returns a page of dead letters, newest first, after a place.
     pub async fn dead_letters(&self, after: Option<DeadPlace>, limit: i64) -> Result<Vec<DeadLetter>, EngineError> {
-        self.read(transaction!(|tx| Ok(tx.dead_letters(after.as_ref(), limit, true).await?))).await
+        self.read(transaction!(|tx| Ok(tx.comments().dead_letters(after.as_ref(), limit, true).await?))).await
     }
 
     /// Retries a dead letter: searches for the comment, and writes it if it is missing.
@@ -58,7 +58,7 @@ impl Comments<'_> {
         self.write(
             Scope::repo(&row.id),
             transaction!(|tx| {
-                if !tx.retry_dead(&row.id, issue, &key).await? {
+                if !tx.comments().retry_dead(&row.id, issue, &key).await? {
                     return Err(Refused::because(format!(
                         "No comment of this key on #{issue} of {} was given up. Nothing was changed.",
                         row.name
@@ -66,7 +66,7 @@ impl Comments<'_> {
                     .into());
                 }
                 let retried = json!({ "issue": issue, "key": key, "by": "operator" });
-                tx.append_events(&[Event::new(EventKind::CommentRetried, retried)]).await?;
+                tx.events().append(&[Event::new(EventKind::CommentRetried, retried)]).await?;
                 settle(keep, tx, &()).await
             }),
         )

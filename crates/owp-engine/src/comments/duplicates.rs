@@ -34,10 +34,10 @@ pub(crate) fn is_pointer(key: &str) -> bool {
 /// Queues the edit that turns our comment into a pointer, if another comment is known to carry its key.
 pub(crate) async fn point_out(tx: &mut Tx, repo: &RepoId, seen: &CommentSummary) -> Result<(), StoreError> {
     let Some(key) = find_key(&seen.body) else { return Ok(()) };
-    match tx.shown_as(repo, seen.issue, key).await? {
+    match tx.comments().shown_as(repo, seen.issue, key).await? {
         Some(first) if first != seen.comment => {
             let key = format!("{PREFIX}{}", seen.comment);
-            tx.want_edit(repo, seen.issue, &key, &duplicate_pointer(first), seen.comment).await
+            tx.comments().want_edit(repo, seen.issue, &key, &duplicate_pointer(first), seen.comment).await
         }
         _ => Ok(()),
     }

@@ -25,11 +25,11 @@ pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, 
     }
     let id = &repo.row.id;
     let quiet = repo.policy.comments == CommentMode::Quiet;
-    if !tx.is_folded(id, issue, key).await?.unwrap_or(quiet) {
-        return tx.want_comment(id, issue, key, &render::with_key(key, body)).await;
+    if !tx.comments().is_folded(id, issue, key).await?.unwrap_or(quiet) {
+        return tx.comments().want(id, issue, key, &render::with_key(key, body)).await;
     }
     let answer = key.starts_with(REPLY) || key.starts_with(REFUSAL);
-    tx.say_part(id, issue, key, body, answer).await?;
+    tx.comments().say_part(id, issue, key, body, answer).await?;
     fold(tx, repo, issue).await
 }
 
@@ -37,17 +37,17 @@ pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, 
 /// must replace it.
 pub(crate) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str) -> Result<bool, StoreError> {
     let id = &repo.row.id;
-    match tx.is_folded(id, issue, key).await? {
+    match tx.comments().is_folded(id, issue, key).await? {
         None => return Ok(true),
-        Some(false) => return tx.unwant_comment(id, issue, key).await,
+        Some(false) => return tx.comments().unwant(id, issue, key).await,
         Some(true) => {}
     }
-    let (standing, answers) = tx.parts(id, issue, ANSWERS).await?;
+    let (standing, answers) = tx.comments().parts(id, issue, ANSWERS).await?;
     let others = standing.iter().any(|part| part.key != key) || !answers.is_empty();
-    if !others && !tx.unwant_comment(id, issue, ALL).await? {
+    if !others && !tx.comments().unwant(id, issue, ALL).await? {
         return Ok(false);
     }
-    tx.drop_part(id, issue, key).await?;
+    tx.comments().drop_part(id, issue, key).await?;
     if others {
         fold(tx, repo, issue).await?;
     }
@@ -57,13 +57,13 @@ pub(crate) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str
 /// Queues the folded comment with its current parts.
 async fn fold(tx: &mut Tx, repo: &RepoContext, issue: i64) -> Result<(), StoreError> {
     let id = &repo.row.id;
-    let (standing, answers) = tx.parts(id, issue, ANSWERS).await?;
+    let (standing, answers) = tx.comments().parts(id, issue, ANSWERS).await?;
     if let Some(oldest) = answers.last() {
-        tx.forget_answers(id, issue, REPLY, oldest.said_at).await?;
+        tx.comments().forget_answers(id, issue, REPLY, oldest.said_at).await?;
     }
     let said = |parts: Vec<Part>| parts.into_iter().map(said).collect::<Vec<_>>();
     let body = render::folded(&said(standing), &said(answers));
-    tx.want_comment(id, issue, ALL, &render::with_key(ALL, &body)).await
+    tx.comments().want(id, issue, ALL, &render::with_key(ALL, &body)).await
 }
 
 fn said(part: Part) -> CommentPart {

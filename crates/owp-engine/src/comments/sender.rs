@@ -76,11 +76,12 @@ impl Comments<'_> {
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                let Some(wanted) = tx.take_wanted(HOLD, QUOTA).await? else { return Ok(None) };
+                let Some(wanted) = tx.comments().take(HOLD, QUOTA).await? else { return Ok(None) };
                 let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                 if settled > tx.now() {
-                    tx.postpone_wanted(&wanted, settled, "waiting for a lost answer's effect", true).await?;
-                    tx.release_sender(wanted.installation, tx.now()).await?;
+                    tx.comments().postpone(&wanted, settled, "waiting for a lost answer's effect", true).await?;
+                    let now = tx.now();
+                    tx.comments().release_sender(wanted.installation, now).await?;
                     return Ok(None);
                 }
                 Ok(Some(wanted))
@@ -92,7 +93,7 @@ impl Comments<'_> {
     async fn create(&self, writer: &CommentWriter, wanted: &WantedComment) -> Result<Sent, EngineError> {
         let marked = wanted.clone();
         let still_wanted =
-            self.write(Scope::global(), transaction!(|tx| Ok(tx.record_attempt(&marked).await?))).await?;
+            self.write(Scope::global(), transaction!(|tx| Ok(tx.comments().record_attempt(&marked).await?))).await?;
         if !still_wanted {
             return Ok(Sent::Withdrawn);
         }
@@ -147,7 +148,7 @@ impl Comments<'_> {
 
     async fn remember_found(&self, wanted: &WantedComment, id: i64) -> Result<(), EngineError> {
         let wanted = wanted.clone();
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.record_found(&wanted, id).await?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.comments().record_found(&wanted, id).await?))).await
     }
 
     async fn record(&self, wanted: WantedComment, sent: Sent) -> Result<(), EngineError> {
@@ -162,34 +163,34 @@ impl Comments<'_> {
         self.write(scope, transaction!(|tx| {
 let now = tx.now();
                     if matches!(sent, Sent::Withdrawn) {
-                        return Ok(tx.release_sender(wanted.installation, now).await?);
+                        return Ok(tx.comments().release_sender(wanted.installation, now).await?);
                     }
-                    let (hour_began, writes) = tx.end_turn(&wanted, wrote).await?;
+                    let (hour_began, writes) = tx.comments().end_turn(&wanted, wrote).await?;
                     let mut next_write = now + spacing;
                     if writes >= QUOTA.hourly {
                         next_write = next_write.max(hour_began + Span::hours(1));
                     }
                     match sent {
-                        Sent::Shown(id) => tx.record_sent(&wanted, id).await?,
-                        Sent::Unknown(why) => tx.postpone_wanted(&wanted, now + settle, &why, true).await?,
-                        Sent::Deleted => tx.record_deleted(&wanted, now + spacing, REWRITTEN).await?,
+                        Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
+                        Sent::Unknown(why) => tx.comments().postpone(&wanted, now + settle, &why, true).await?,
+                        Sent::Deleted => tx.comments().record_deleted(&wanted, now + spacing, REWRITTEN).await?,
                         Sent::Withdrawn => {}
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);
                             tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "failed to send a comment; retrying later");
-                            tx.postpone_wanted(&wanted, due, &why, in_doubt).await?;
+                            tx.comments().postpone(&wanted, due, &why, in_doubt).await?;
                             // A rate limit applies to the installation, not to the comment.
                             next_write = next_write.max(retry_at.unwrap_or_default());
                         }
                         Sent::Never(why) => {
                             tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "gave up on a comment");
-                            tx.bury_wanted(&wanted, &why, in_doubt).await?;
+                            tx.comments().bury(&wanted, &why, in_doubt).await?;
                             let dead = json!({ "issue": wanted.issue, "key": wanted.key, "why": why });
-                            tx.append_events(&[Event::new(EventKind::CommentDead, dead)]).await?;
+                            tx.events().append(&[Event::new(EventKind::CommentDead, dead)]).await?;
                         }
                     }
-                    Ok(tx.release_sender(wanted.installation, next_write).await?)
+                    Ok(tx.comments().release_sender(wanted.installation, next_write).await?)
 }))
             .await
     }

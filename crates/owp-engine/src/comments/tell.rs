@@ -31,14 +31,14 @@ pub(crate) async fn lease(
     end: Option<LeaseEnd>,
 ) -> Result<(), StoreError> {
     let (Some(issue), Some(id)) = (task.issue, &task.last_lease) else { return Ok(()) };
-    let Some(lease) = tx.lease(id).await? else { return Ok(()) };
+    let Some(lease) = tx.leases().get(id).await? else { return Ok(()) };
     let case = LeaseCase { task, lease: &lease, cooldown: cooldown(repo) };
     let Some(content) = lease_content(case, end) else { return Ok(()) };
     let key = format!("lease:{id}");
-    if !content.posts && tx.wanted_with_prefix(&repo.row.id, issue, &key).await?.is_empty() {
+    if !content.posts && tx.comments().with_prefix(&repo.row.id, issue, &key).await?.is_empty() {
         return Ok(());
     }
-    let Some(worker) = tx.worker(&lease.worker).await? else { return Ok(()) };
+    let Some(worker) = tx.workers().get(&lease.worker).await? else { return Ok(()) };
     settle_warning(tx, repo, issue, &lease, worker.display_name()).await?;
     let asked = &repo.policy.contract;
     let comment = LeaseComment {
@@ -66,7 +66,7 @@ async fn settle_warning(
     login: &str,
 ) -> Result<(), StoreError> {
     let key = format!("warn:{}", lease.id);
-    let said = tx.wanted_with_prefix(&repo.row.id, issue, &key).await?;
+    let said = tx.comments().with_prefix(&repo.row.id, issue, &key).await?;
     let Some((_, said, _)) = said.first() else { return Ok(()) };
     let until = Some(lease.expires_at).filter(|_| lease.is_live());
     if let Some(until) = until {
@@ -109,7 +109,7 @@ pub(crate) async fn pull_linked(
     let (Some(issue), Some(holder)) = (task.issue, &task.last_holder) else { return Ok(()) };
     let number = pull.facts.number;
     let author = author_of(pull);
-    let holder = tx.login_of(holder).await?.unwrap_or_else(|| author.clone());
+    let holder = tx.people().login(holder).await?.unwrap_or_else(|| author.clone());
     let waits_for: Vec<String> = pull.facts.unmet(&repo.policy.gates).iter().map(UnmetGate::requirement).collect();
     let passed = Some(tx.now()).filter(|_| waited && waits_for.is_empty());
     let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for, passed });
@@ -146,12 +146,12 @@ pub(crate) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
     let NotesContent { issue: notes, authors } = if task.state.is_over() {
         NotesContent::default()
     } else {
-        let problems = tx.task_extras(&task.id).await?.problems;
+        let problems = tx.tasks().extras(&task.id).await?.problems;
         // The open work costs several queries, and few tasks have a pull request that answers no claim.
         let unclaimed = pulls.iter().any(NotedPull::is_unclaimed);
         let slots = if unclaimed { repo.open_work(tx).await?.slots } else { Slots::default() };
         let holder = match task.last_holder.as_ref().filter(|_| unclaimed) {
-            Some(person) => tx.login_of(person).await?,
+            Some(person) => tx.people().login(person).await?,
             None => None,
         };
         let ready_label = repo.policy.labels.ready.as_str();
@@ -179,7 +179,7 @@ async fn tell_authors(
     pulls: &[NotedPull],
     authors: BTreeMap<i64, (String, Vec<Note>)>,
 ) -> Result<(), StoreError> {
-    let told = tx.wanted_with_prefix(&repo.row.id, issue, AUTHOR).await?;
+    let told = tx.comments().with_prefix(&repo.row.id, issue, AUTHOR).await?;
     let settled = told.iter().filter_map(|(key, ..)| key.strip_prefix(AUTHOR)?.parse().ok());
     for id in settled.filter(|id| !authors.contains_key(id)) {
         let key = format!("{AUTHOR}{id}");
@@ -187,7 +187,7 @@ async fn tell_authors(
             continue;
         }
         let was_holder = match &task.last_lease {
-            Some(lease) => tx.lease(lease).await?.is_some_and(|lease| lease.person == Person::GitHub(id)),
+            Some(lease) => tx.leases().get(lease).await?.is_some_and(|lease| lease.person == Person::GitHub(id)),
             None => false,
         };
         let AuthorSettled { login, merged } = author_settled(pulls, id, was_holder);

@@ -146,12 +146,12 @@ impl Feed<'_> {
         let known = self.hub().head();
         let fresh = self
             .read(transaction!(|tx| {
-                let head = tx.feed_head().await?;
+                let head = tx.feed().head().await?;
                 let floor = (head - TAIL).max(0);
                 let after = known.filter(|known| *known <= head).map_or(floor, |known| known.max(floor));
-                let rows = if head > after { tx.feed_page(after, TAIL).await? } else { Vec::new() };
+                let rows = if head > after { tx.feed().page(after, TAIL).await? } else { Vec::new() };
                 let rows = rows.into_iter().map(|(row, _)| row).collect();
-                Ok(Fresh { after, head, rows, repos: tx.feed_repos(floor).await? })
+                Ok(Fresh { after, head, rows, repos: tx.feed().repos_at(floor).await? })
             }))
             .await?;
         self.hub().publish(fresh);
@@ -179,7 +179,7 @@ impl Feed<'_> {
     pub async fn feed_page(&self, look: FeedView, start: FeedStart, limit: usize) -> Result<FeedPage, EngineError> {
         let replay = self.settings().feed.replay;
         self.read(transaction!(|tx| {
-            let head = tx.feed_head().await?;
+            let head = tx.feed().head().await?;
             let oldest = (head - replay).max(0);
             let after = match start {
                 FeedStart::Oldest => oldest,
@@ -194,7 +194,7 @@ impl Feed<'_> {
                 // An unfiltered page takes one query; a filter skips hidden events in larger chunks.
                 let chunk = if scanned == 0 { limit.min(CHUNK) } else { CHUNK };
                 let chunk = i64::try_from(chunk).unwrap_or(i64::MAX);
-                let rows = tx.feed_page(seen.upto, chunk).await?;
+                let rows = tx.feed().page(seen.upto, chunk).await?;
                 if rows.is_empty() {
                     seen.upto = head;
                 }
@@ -220,7 +220,7 @@ async fn before_latest(tx: &mut Tx, look: &FeedView, most: usize, oldest: i64, h
     let (mut upto, mut found) = (head, 0);
     while upto > floor {
         let after = (upto - chunk).max(floor);
-        for (row, repo) in tx.feed_page(after, upto - after).await?.iter().rev() {
+        for (row, repo) in tx.feed().page(after, upto - after).await?.iter().rev() {
             found += usize::from(look.shows(row, repo.as_ref()));
             if found == most {
                 return Ok(row.feed - 1);

@@ -178,7 +178,7 @@ impl Intake<'_> {
             comment: Some(comment.id),
             speaker: Some(author_id),
         };
-        let fresh = self.write(Scope::global(), transaction!(|tx| Ok(tx.insert_delivery(&new).await?))).await?;
+        let fresh = self.write(Scope::global(), transaction!(|tx| Ok(tx.deliveries().insert(&new).await?))).await?;
         self.inner().inbox_notify.notify_one();
         Ok(fresh)
     }

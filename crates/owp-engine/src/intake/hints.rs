@@ -39,14 +39,14 @@ impl Intake<'_> {
         installation: Option<i64>,
     ) -> Result<Option<RepoRow>, EngineError> {
         let id = repo.id;
-        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(id).await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(id).await?))).await?;
         if let Some(row) = known.clone().filter(|row| row.ask_again) {
             // The delivery proves that the repository is visible: sync it now, then process the delivery.
             self.write(
                 Scope::repo(&row.id.clone()),
                 transaction!(|tx| {
                     let now = tx.now();
-                    Ok(tx.sync_by(&row.id, now).await?)
+                    Ok(tx.sync().sync_by(&row.id, now).await?)
                 }),
             )
             .await?;
@@ -76,18 +76,18 @@ impl Intake<'_> {
     /// Records a repository the App is installed on, and requests its first count.
     pub(crate) async fn take_in(&self, seen: GitHubRepo) -> Result<RepoRow, EngineError> {
         let (settings, github_id) = (self.settings().clone(), seen.github_id);
-        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
         let scope = known.map_or_else(Scope::global, |row| Scope::repo(&row.id));
         let row = self
             .write(
                 scope,
                 transaction!(|tx| {
-                    tx.ensure_installation(seen.installation_id).await?;
-                    let before = tx.repo_by_github_id(seen.github_id).await?;
-                    let id = tx.record_sighting(&seen, true).await?;
+                    tx.installations().ensure(seen.installation_id).await?;
+                    let before = tx.repos().by_github_id(seen.github_id).await?;
+                    let id = tx.repos().record_github(&seen, true).await?;
                     if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
                         // The repository and its comments were there all the time.
-                        tx.record_heard(&id, before.heard_until).await?;
+                        tx.sync().record_heard(&id, before.heard_until).await?;
                     }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     let away_since = before.and_then(|row| row.inactive_since);
@@ -166,7 +166,7 @@ impl Intake<'_> {
     ) -> Result<IssueView, EngineError> {
         let (id, number) = (repo.row.id.clone(), info.number);
         let (known, now) =
-            self.read(transaction!(|tx| Ok((tx.issue_with_extras(&id, number).await?, tx.now())))).await?;
+            self.read(transaction!(|tx| Ok((tx.tasks().by_issue_with_extras(&id, number).await?, tx.now())))).await?;
         let known = known.as_ref().map(|(task, extras)| (task, extras));
         let judges_act = hint.offered_anew || issues::needs_opt_in(known, &info, repo, now);
         let known = known.map(|(task, extras)| Known { task, record: &extras.approval });
@@ -192,8 +192,8 @@ impl Intake<'_> {
         let id = repo.row.id.clone();
         let open = self
             .read(transaction!(|tx| {
-                let Some(task) = tx.task_by_issue(&id, number).await? else { return Ok(Vec::new()) };
-                let pulls = tx.pulls_of_task(&task.id).await?;
+                let Some(task) = tx.tasks().by_issue(&id, number).await? else { return Ok(Vec::new()) };
+                let pulls = tx.pulls().of_task(&task.id).await?;
                 Ok(pulls.into_iter().filter(|p| p.facts.open).map(|p| p.facts.number).collect::<Vec<_>>())
             }))
             .await?;

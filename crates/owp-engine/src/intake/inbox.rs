@@ -93,7 +93,7 @@ impl Intake<'_> {
                 .map(|sender| sender.id)
                 .filter(|_| !self.commands_in(&incoming).is_empty()),
         };
-        let fresh = self.store().write(Scope::global(), transaction!(|tx| tx.insert_delivery(&new).await)).await?;
+        let fresh = self.store().write(Scope::global(), transaction!(|tx| tx.deliveries().insert(&new).await)).await?;
         self.inner().inbox_notify.notify_one();
         Ok(if fresh { Accepted::Stored } else { Accepted::Duplicate })
     }
@@ -105,13 +105,13 @@ impl Intake<'_> {
             .write(
                 Scope::global(),
                 transaction!(|tx| {
-                    for lost in tx.lost_deliveries().await? {
+                    for lost in tx.deliveries().lost().await? {
                         match decide_retry(DeliveryFailure::Lost { before: lost.rescues }, lost.received_at, tx.now()) {
-                            RetryDecision::Retry(at) => tx.rescue_delivery(&lost, at).await?,
+                            RetryDecision::Retry(at) => tx.deliveries().rescue(&lost, at).await?,
                             RetryDecision::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
                         }
                     }
-                    tx.take_delivery(HOLD).await
+                    tx.deliveries().take(HOLD).await
                 }),
             )
             .await;
@@ -158,7 +158,7 @@ impl Intake<'_> {
             }
             let taken = delivery.clone();
             let kept =
-                self.store().write(Scope::global(), transaction!(|tx| tx.keep_delivery(&taken, HOLD).await)).await;
+                self.store().write(Scope::global(), transaction!(|tx| tx.deliveries().renew(&taken, HOLD).await)).await;
             match kept {
                 Ok(()) => kept_at = now(),
                 Err(lost @ StoreError::TakenOver(_)) => return lost.into(),
@@ -186,7 +186,7 @@ impl Intake<'_> {
             Scope::global(),
             transaction!(|tx| {
                 match decide_retry(DeliveryFailure::Failed { before, retry_at }, taken.received_at, tx.now()) {
-                    RetryDecision::Retry(at) => Ok(tx.postpone_delivery(&taken, at, &why).await?),
+                    RetryDecision::Retry(at) => Ok(tx.deliveries().postpone(&taken, at, &why).await?),
                     RetryDecision::GiveUp => Ok(bury(tx, &taken, &why).await?),
                 }
             }),
@@ -289,7 +289,7 @@ impl Intake<'_> {
             Some(pull) => Some(self.tracking().fetch_checks(&reader, &repo, pull, false).await?),
             None => {
                 let id = repo.row.id.clone();
-                let known = self.read(transaction!(|tx| Ok(tx.pull(&id, number).await?))).await?;
+                let known = self.read(transaction!(|tx| Ok(tx.pulls().get(&id, number).await?))).await?;
                 // A signed delivery about the closing is believed together with the list and the direct request, unless
                 // the pull request was reopened since.
                 let newer = known.is_some_and(|known| said.updated_at.is_none_or(|at| at < known.updated_at));
@@ -336,7 +336,7 @@ impl Intake<'_> {
         self.write(
             scope,
             transaction!(|tx| {
-                tx.finish_delivery(&taken).await?;
+                tx.deliveries().finish(&taken).await?;
                 let repo = RepoContext::load(tx, &repo_id, &settings).await?;
                 effect(tx, repo).await
             }),
@@ -346,7 +346,7 @@ impl Intake<'_> {
 
     pub(crate) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {
         let taken = delivery.clone();
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.finish_delivery(&taken).await?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.deliveries().finish(&taken).await?))).await
     }
 
     /// Deletes deliveries whose ids cannot return.
@@ -355,7 +355,7 @@ impl Intake<'_> {
             Scope::global(),
             transaction!(|tx| {
                 let before = tx.now() - REMEMBERED;
-                Ok(tx.purge_deliveries(before).await.map(drop)?)
+                Ok(tx.deliveries().purge(before).await.map(drop)?)
             }),
         )
         .await
@@ -364,17 +364,17 @@ impl Intake<'_> {
 
 /// Marks a delivery as dead, and records that in the audit log and the process log.
 async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
-    if !tx.bury_delivery(delivery, why).await? {
+    if !tx.deliveries().bury(delivery, why).await? {
         return Ok(());
     }
     tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "gave up on a delivery");
     let github_id = delivery.order_key.strip_prefix("repo:").and_then(|id| id.parse().ok());
     let repo = match github_id {
-        Some(id) => tx.repo_by_github_id(id).await?.map(|row| row.name),
+        Some(id) => tx.repos().by_github_id(id).await?.map(|row| row.name),
         None => None,
     };
     let dead = json!({ "delivery": delivery.id, "event": delivery.event, "repo": repo, "why": why });
-    tx.append_events(&[Event::new(EventKind::DeliveryDead, dead)]).await
+    tx.events().append(&[Event::new(EventKind::DeliveryDead, dead)]).await
 }
 
 /// Returns the key that orders processing: one repository's deliveries run in order, or one installation's.

@@ -40,7 +40,7 @@ impl Intake<'_> {
                 failed.get_or_insert(error);
             }
         }
-        let known = self.read(transaction!(|tx| Ok(tx.installation_ids().await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.installations().ids().await?))).await?;
         for gone in known.into_iter().filter(|id| !listed.contains(id)) {
             self.miss_installation(gone).await?;
         }
@@ -53,10 +53,10 @@ impl Intake<'_> {
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                tx.record_installation(id, &seen.account_login, suspended).await?;
-                if tx.record_permissions(id, &seen.permissions).await? {
+                tx.installations().record(id, &seen.account_login, suspended).await?;
+                if tx.installations().record_permissions(id, &seen.permissions).await? {
                     // A full sync repeats what failed for want of a permission.
-                    tx.resync_installation(id).await?;
+                    tx.installations().resync(id).await?;
                 }
                 Ok(())
             }),
@@ -97,7 +97,7 @@ impl Intake<'_> {
                     || matches!(error, GitHubError::NotFound { .. }) =>
             {
                 tracing::warn!(installation = id, %error, "GitHub lists an installation but issues no token for it");
-                return self.write(Scope::global(), transaction!(|tx| Ok(tx.resync_installation(id).await?))).await;
+                return self.write(Scope::global(), transaction!(|tx| Ok(tx.installations().resync(id).await?))).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -115,7 +115,7 @@ impl Intake<'_> {
 
     async fn learn_repository(&self, installation_id: i64, seen: RepoInfo) -> Result<(), EngineError> {
         let github_id = seen.id;
-        let known = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
         let unchanged = known.as_ref().is_some_and(|row| {
             row.managed
                 && row.installation_id == Some(installation_id)
@@ -135,11 +135,11 @@ impl Intake<'_> {
         };
         let row = self.take_in(sighting).await?;
         let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
-        self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.append_events(&[added]).await?))).await
+        self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.events().append(&[added]).await?))).await
     }
 
     async fn repos_of(&self, installation: i64) -> Result<Vec<RepoRow>, EngineError> {
-        self.read(transaction!(|tx| Ok(tx.repos_of_installation(installation).await?))).await
+        self.read(transaction!(|tx| Ok(tx.installations().repos(installation).await?))).await
     }
 
     async fn stop_installation(&self, id: i64, why: &'static str, by: LossSource) -> Result<(), EngineError> {
@@ -164,8 +164,8 @@ impl Intake<'_> {
         self.write(
             Scope::repo(&id.clone()),
             transaction!(|tx| {
-                tx.set_inactive(&id, Some(why)).await?;
-                Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                tx.repos().set_inactive(&id, Some(why)).await?;
+                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
             }),
         )
         .await
@@ -198,7 +198,7 @@ impl Intake<'_> {
     /// Processes a delivery about a repository: syncs it soon, or stops it at once when it was deleted.
     pub(crate) async fn on_repository(&self, incoming: &Incoming) -> Result<(), EngineError> {
         let Some(github_id) = incoming.repository.as_ref().map(|r| r.id) else { return Ok(()) };
-        let row = self.read(transaction!(|tx| Ok(tx.repo_by_github_id(github_id).await?))).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
         let Some(row) = row else { return Ok(()) };
         match &incoming.kind {
             Kind::Repository { action: RepositoryAction::Deleted } => {
@@ -215,7 +215,7 @@ impl Intake<'_> {
                     Scope::repo(&row.id),
                     transaction!(|tx| {
                         let now = tx.now();
-                        Ok(tx.sync_by(&id, now).await?)
+                        Ok(tx.sync().sync_by(&id, now).await?)
                     }),
                 )
                 .await

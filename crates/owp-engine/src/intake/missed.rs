@@ -26,7 +26,7 @@ impl Intake<'_> {
         if self.github().is_none() {
             return Ok(false);
         }
-        match self.read(transaction!(|tx| Ok(tx.missed_work().await?))).await? {
+        match self.read(transaction!(|tx| Ok(tx.redeliveries().next_work().await?))).await? {
             MissedWork::Look => self.read_missed().await,
             MissedWork::Ask => self.ask_again().await,
             MissedWork::Nothing => Ok(false),
@@ -39,7 +39,7 @@ impl Intake<'_> {
                 Scope::global(),
                 transaction!(|tx| {
                     let (now, until) = (tx.now(), tx.now() + HOLD);
-                    let looked = tx.take_look(until).await?;
+                    let looked = tx.redeliveries().take_look(until).await?;
                     Ok(looked.map(|looked_until| (now, until, looked_until)))
                 }),
             )
@@ -55,7 +55,8 @@ impl Intake<'_> {
                 let soon = error.is_transient() || matches!(error, GitHubError::Unauthorized { .. });
                 // A problem that needs a human is checked again on schedule.
                 let next = if soon { error.retry_at().unwrap_or_default().max(now + RETRY) } else { scheduled };
-                self.write(Scope::global(), transaction!(|tx| Ok(tx.postpone_look(taken, next).await?))).await?;
+                self.write(Scope::global(), transaction!(|tx| Ok(tx.redeliveries().postpone_look(taken, next).await?)))
+                    .await?;
                 return Ok(true);
             }
         };
@@ -64,16 +65,16 @@ impl Intake<'_> {
                 Scope::all_repositories(),
                 transaction!(|tx| {
                     // If another process took over, it reads the list anew.
-                    if !tx.record_look(taken, now, scheduled).await? {
+                    if !tx.redeliveries().record_look(taken, now, scheduled).await? {
                         return Ok(0);
                     }
                     let mut wanted = 0;
                     for one in &failed {
-                        wanted += usize::from(tx.want_redelivery(&one.guid, one.id, one.at, oldest).await?);
+                        wanted += usize::from(tx.redeliveries().want(&one.guid, one.id, one.at, oldest).await?);
                     }
                     // The rows outlive GitHub's memory, so that no attempt is requested twice.
-                    tx.purge_redeliveries(oldest - KEPT).await?;
-                    tx.recount_all().await?;
+                    tx.redeliveries().purge(oldest - KEPT).await?;
+                    tx.sync().recount_all().await?;
                     Ok(wanted)
                 }),
             )
@@ -91,7 +92,7 @@ impl Intake<'_> {
                 Scope::global(),
                 transaction!(|tx| {
                     let next = tx.now() + PACE;
-                    Ok(tx.take_redelivery(next).await?.map(|one| (one, tx.now())))
+                    Ok(tx.redeliveries().take(next).await?.map(|one| (one, tx.now())))
                 }),
             )
             .await?;
@@ -112,8 +113,8 @@ impl Intake<'_> {
             Scope::global(),
             transaction!(|tx| {
                 match later {
-                    Some(at) => tx.ask_later(at).await?,
-                    None => tx.record_asked(&guid, delivery).await?,
+                    Some(at) => tx.redeliveries().ask_later(at).await?,
+                    None => tx.redeliveries().record_asked(&guid, delivery).await?,
                 }
                 Ok(())
             }),

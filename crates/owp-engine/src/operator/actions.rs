@@ -66,8 +66,8 @@ impl Operator<'_> {
                 transaction!(|tx| {
                     let until = span.map(|span| tx.now() + span);
                     let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": "operator" });
-                    tx.set_pause(&row.id, Some(&Pause { until, reason })).await?;
-                    tx.append_events(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+                    tx.repos().set_pause(&row.id, Some(&Pause { until, reason })).await?;
+                    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
                     Ok(until)
                 }),
             )
@@ -84,9 +84,9 @@ impl Operator<'_> {
         self.write(
             Scope::repo(&row.id),
             transaction!(|tx| {
-                tx.set_pause(&row.id, None).await?;
+                tx.repos().set_pause(&row.id, None).await?;
                 let resumed = json!({ "resumed": true, "by": "operator" });
-                Ok(tx.append_events(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
             }),
         )
         .await?;
@@ -104,7 +104,7 @@ impl Operator<'_> {
         reason: Option<String>,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let lease = self.read(transaction!(|tx| Ok(tx.lease(&id).await?))).await?;
+        let lease = self.read(transaction!(|tx| Ok(tx.leases().get(&id).await?))).await?;
         let lease = lease.ok_or(EngineError::UnknownLease)?;
         let told = LeaseEnd::Revoked { by: None, reason };
         if !self.workers().end_lease(lease, EndReason::Revoked, told, keep).await? {
@@ -153,7 +153,7 @@ impl Operator<'_> {
         self.in_repo(
             &task.repo,
             transaction!(|tx, repo| {
-                let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
+                let task = tx.tasks().get(&id).await?.ok_or(EngineError::UnknownTask)?;
                 if task.issue.is_some() {
                     return Err(EngineError::Managed(github.to_owned()));
                 }
@@ -180,9 +180,9 @@ impl Operator<'_> {
             Scope::repo(&row.id),
             transaction!(|tx| {
                 let person = Person::GitHub(github_id);
-                tx.set_trust(&row.id, &person, level, "operator").await?;
+                tx.standings().set_trust(&row.id, &person, level, "operator").await?;
                 let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
-                Ok(tx.append_events(&[Event::new(EventKind::TrustSet, set)]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)]).await?)
             }),
         )
         .await?;
@@ -210,7 +210,7 @@ impl Operator<'_> {
             }
         }
         let asked = login.clone();
-        let known = self.read(transaction!(|tx| Ok(tx.person_by_login(&asked).await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.people().by_login(&asked).await?))).await?;
         match known {
             Some((Person::GitHub(id), login)) => Ok((id, Some(login))),
             _ => Err(EngineError::UnknownPerson(login)),
@@ -225,12 +225,12 @@ impl Operator<'_> {
         self.read(transaction!(|tx| {
             let chain = match repo {
                 Some(name) => {
-                    let row = tx.repo_by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
+                    let row = tx.repos().by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
                     row.id.to_string()
                 }
                 None => GLOBAL_CHAIN.to_owned(),
             };
-            let head = tx.chain_head(&chain).await?;
+            let head = tx.audit().head(&chain).await?;
             Ok(Audit { chain, after: 0, previous: String::new(), head })
         }))
         .await
@@ -240,7 +240,7 @@ impl Operator<'_> {
     pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
         let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
         let mut page =
-            self.read(transaction!(|tx| Ok(tx.audit_page(&chain, after, &previous, AUDIT_PAGE).await?))).await?;
+            self.read(transaction!(|tx| Ok(tx.audit().page(&chain, after, &previous, AUDIT_PAGE).await?))).await?;
         page.retain(|row| row.event.seq <= audit.head.0);
         if let Some(last) = page.last() {
             audit.after = last.event.seq;

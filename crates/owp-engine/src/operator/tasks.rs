@@ -49,19 +49,19 @@ impl Operator<'_> {
         let id = self
             .write(Scope::global(), {
                 let name = name.clone();
-                transaction!(|tx| match tx.repo_by_name(&name).await? {
+                transaction!(|tx| match tx.repos().by_name(&name).await? {
                     Some(row) => Ok(row.id),
-                    None => Ok(tx.insert_repo(&name).await?),
+                    None => Ok(tx.repos().insert(&name).await?),
                 })
             })
             .await?;
         self.write(
             Scope::repo(&id.clone()),
             transaction!(|tx| {
-                tx.set_ceiling(&id, max_open_prs, area_locks).await?;
+                tx.repos().set_ceiling(&id, max_open_prs, area_locks).await?;
                 let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
-                tx.append_events(&[Event::new(EventKind::BudgetSet, set)]).await?;
-                Ok(tx.repo(&id).await?.map_or(name, |row| row.name))
+                tx.events().append(&[Event::new(EventKind::BudgetSet, set)]).await?;
+                Ok(tx.repos().get(&id).await?.map_or(name, |row| row.name))
             }),
         )
         .await
@@ -79,15 +79,15 @@ impl Operator<'_> {
             &row.id,
             transaction!(|tx, repo| {
                 removable(tx, &repo).await?;
-                let waiting = tx.waiting_tasks(&repo.row.id).await?;
+                let waiting = tx.tasks().waiting(&repo.row.id).await?;
                 let closed = waiting.len();
                 for task in waiting {
                     let step = Move::Close { reason: REMOVED.to_owned() };
                     transition::carry_out_by_hand(tx, &repo, task, step, None).await?;
                 }
-                tx.remove_repo(&repo.row.id, REMOVED).await?;
+                tx.repos().remove(&repo.row.id, REMOVED).await?;
                 let removed = json!({ "why": REMOVED, "by": "operator" });
-                tx.append_events(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
+                tx.events().append(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
                 Ok(closed)
             }),
         )
@@ -106,7 +106,7 @@ impl Operator<'_> {
         keep: Option<Keep<[AddedTask]>>,
     ) -> Result<Vec<AddedTask>, EngineError> {
         let name = repo.to_owned();
-        let row = self.read(transaction!(|tx| Ok(tx.repo_by_name(&name).await?))).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repos().by_name(&name).await?))).await?;
         let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
         if row.managed {
             return Err(EngineError::Managed(format!(
@@ -147,7 +147,7 @@ async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
         let why = format!("{name} is served by the GitHub App: uninstall the App from it on GitHub");
         return Err(EngineError::Managed(why));
     }
-    let counts = tx.counts_of_repo(&repo.row.id).await?;
+    let counts = tx.repos().task_counts_of(&repo.row.id).await?;
     let at_work = [TaskState::Leased, TaskState::InProgress, TaskState::PrOpened];
     let live: i64 = at_work.iter().filter_map(|state| counts.get(state)).sum();
     if live > 0 {
@@ -161,7 +161,7 @@ async fn removable(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
 /// Adds a task under its repository's lock, so that the second of two concurrent calls finds the first one's task.
 async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, EngineError> {
     if let Some(id) = &new.external_id
-        && let Some(known) = tx.task_by_external_id(repo, id).await?
+        && let Some(known) = tx.tasks().by_external_id(repo, id).await?
     {
         return Ok(AddedTask { id: known.id, created: false, warning: None });
     }
@@ -171,11 +171,11 @@ async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, Engi
         description: new.description,
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.clone(), new.spec, tx.now())
     };
-    tx.insert_task(&task).await?;
+    tx.tasks().insert(&task).await?;
     if !new.extra.is_empty() {
-        tx.set_own_fields_of_task(&task.id, &new.extra).await?;
+        tx.tasks().set_own_fields(&task.id, &new.extra).await?;
     }
     let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
-    tx.append_events(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
+    tx.events().append(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
     Ok(AddedTask { id: task.id, created: true, warning: None })
 }

@@ -88,7 +88,7 @@ impl Policies<'_> {
     /// Same as [`Policies::with_policy`], for a repository id.
     pub(crate) async fn policy_is_fresh(&self, id: &RepoId) -> Result<(), EngineError> {
         let id = id.clone();
-        let row = self.read(transaction!(|tx| Ok(tx.repo(&id).await?))).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repos().get(&id).await?))).await?;
         match row {
             Some(row) => self.with_policy(row, FRESH).await.map(drop),
             None => Ok(()),
@@ -136,7 +136,7 @@ impl Policies<'_> {
         document: &Document,
     ) -> Result<Vec<Fault>, EngineError> {
         let Some(installation) = row.installation_id.filter(|_| document.names_checks()) else { return Ok(vec![]) };
-        let granted = self.read(transaction!(|tx| Ok(tx.installation_permissions(installation).await?))).await?;
+        let granted = self.read(transaction!(|tx| Ok(tx.installations().permissions(installation).await?))).await?;
         let missing: Vec<String> = ["checks", "statuses"]
             .into_iter()
             .filter(|name| !granted.contains_key(*name))
@@ -205,7 +205,7 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: ReadRe
         ReadResult::Good { document, allowed } => {
             let document = document.map(|document| *document);
             if allowed != row.file.allowed || !allowed.is_empty() {
-                tx.set_allowed(&row.id, &allowed).await?;
+                tx.policies().set_allowed(&row.id, &allowed).await?;
             }
             let branch = |document: Option<&Document>| document.and_then(|d| d.contract.as_ref()?.branch.clone());
             let usual = || BranchTemplate::default().to_string();
@@ -215,27 +215,28 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: ReadRe
                 former.retain(|text| *text != before);
                 former.insert(0, before);
                 former.truncate(FORMER_BRANCHES_MOST);
-                tx.set_former_branches(&row.id, &former).await?;
+                tx.policies().set_former_branches(&row.id, &former).await?;
             }
             let changed = row.file.document != document || row.file.error.is_some();
-            tx.set_policy_file(&row.id, document.as_ref(), digest.as_deref()).await?;
+            tx.policies().set_file(&row.id, document.as_ref(), digest.as_deref()).await?;
             if !changed {
                 return Ok(());
             }
             let labels = |document: Option<&Document>| document.and_then(|document| document.labels.clone());
             if labels(row.file.document.as_ref()) != labels(document.as_ref()) {
                 // Every labelled issue may have another meaning now.
-                tx.compare_by(&row.id, tx.now()).await?;
+                let now = tx.now();
+                tx.sync().compare_by(&row.id, now).await?;
             }
             let set = json!({ "policy": document, "by": "file", "digest": digest });
-            Ok(tx.append_events(&[Event::new(EventKind::PolicySet, set)]).await?)
+            Ok(tx.events().append(&[Event::new(EventKind::PolicySet, set)]).await?)
         }
         ReadResult::Bad(why) => {
             if row.file.error.as_ref() != Some(&why) || row.file.digest != digest {
                 let refused = json!({ "why": why, "digest": digest });
-                tx.append_events(&[Event::new(EventKind::PolicyRefused, refused)]).await?;
+                tx.events().append(&[Event::new(EventKind::PolicyRefused, refused)]).await?;
             }
-            Ok(tx.set_policy_error(&row.id, digest.as_deref(), &why).await?)
+            Ok(tx.policies().set_error(&row.id, digest.as_deref(), &why).await?)
         }
     }
 }
@@ -253,8 +254,8 @@ async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
             if let Some((issue, _)) = said.filter(|(_, at)| *at + SAID_ANEW_AFTER > now) {
                 return Ok(say::say(tx, repo, issue, "policy", &body).await?);
             }
-            let Some(issue) = tx.newest_issue(&repo.row.id).await? else { return Ok(()) };
-            tx.set_policy_said(&repo.row.id, issue).await?;
+            let Some(issue) = tx.policies().newest_issue(&repo.row.id).await? else { return Ok(()) };
+            tx.policies().set_reported(&repo.row.id, issue).await?;
             Ok(say::say(tx, repo, issue, "policy", &body).await?)
         }
     }

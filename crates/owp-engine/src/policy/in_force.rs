@@ -30,7 +30,7 @@ impl Policies<'_> {
     /// [`EngineError::NoSuchRepo`].
     pub async fn show_policy(&self, name: &str) -> Result<PolicyInForce, EngineError> {
         let asked = name.to_owned();
-        let row = self.read(transaction!(|tx| Ok(tx.repo_by_name(&asked).await?))).await?;
+        let row = self.read(transaction!(|tx| Ok(tx.repos().by_name(&asked).await?))).await?;
         Ok(self.in_force(row.ok_or_else(|| EngineError::NoSuchRepo(name.to_owned()))?))
     }
 
@@ -53,9 +53,9 @@ impl Policies<'_> {
             .write(
                 Scope::repo(&row.id),
                 transaction!(|tx| {
-                    tx.set_policy(&row.id, document.as_ref()).await?;
+                    tx.policies().set(&row.id, document.as_ref()).await?;
                     let event = Event::new(EventKind::PolicySet, json!({ "policy": document, "by": "operator" }));
-                    tx.append_events(&[event]).await?;
+                    tx.events().append(&[event]).await?;
                     Ok(RepoRow { policy: document, policy_unreadable: None, ..row })
                 }),
             )

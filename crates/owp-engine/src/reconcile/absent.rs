@@ -65,10 +65,11 @@ impl Reconciler<'_> {
         self.write(
             Scope::repo(&id.clone()),
             transaction!(|tx| {
-                tx.clear_doubt(&id, DoubtKind::Repo, 0).await?;
-                tx.set_inactive(&id, Some(why)).await?;
-                tx.ask_again(&id, tx.now() + ASK_AFTER).await?;
-                Ok(tx.append_events(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                tx.doubts().clear(&id, DoubtKind::Repo, 0).await?;
+                tx.repos().set_inactive(&id, Some(why)).await?;
+                let now = tx.now();
+                tx.sync().ask_again(&id, now + ASK_AFTER).await?;
+                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
             }),
         )
         .await
@@ -87,8 +88,8 @@ impl Reconciler<'_> {
                 .write(
                     Scope::repo(&row.id),
                     transaction!(|tx| {
-                        tx.finish_sync(&id, mine).await?;
-                        Ok(tx.append_events(&[added]).await?)
+                        tx.sync().finish(&id, mine).await?;
+                        Ok(tx.events().append(&[added]).await?)
                     }),
                 )
                 .await;
@@ -100,10 +101,11 @@ impl Reconciler<'_> {
         self.write(
             Scope::repo(&row.id),
             transaction!(|tx| {
-                if tx.finish_sync(&id, mine).await? {
+                if tx.sync().finish(&id, mine).await? {
                     let away = since.map_or(Span(0), |since| tx.now() - since);
                     let wait = Span(away.0 / 60).clamp(ASK_AFTER, ASK_AFTER_MOST);
-                    tx.ask_again(&id, tx.now() + wait).await?;
+                    let now = tx.now();
+                    tx.sync().ask_again(&id, now + wait).await?;
                 }
                 Ok(())
             }),

@@ -65,10 +65,10 @@ impl Reconciler<'_> {
             &repo.row.id,
             transaction!(|tx, repo| {
                 grace::review(tx, &repo, unlabelled).await?;
-                tx.record_compare(&row, began).await?;
+                tx.sync().record_compare(&row, began).await?;
                 if left {
                     let soon = tx.now() + REST_SOON;
-                    tx.compare_by(&id, soon).await?;
+                    tx.sync().compare_by(&id, soon).await?;
                 }
                 Ok(())
             }),
@@ -79,14 +79,14 @@ impl Reconciler<'_> {
     async fn known_issues(&self, repo: &RepoContext, listed: BTreeSet<i64>) -> Result<LoadedState, EngineError> {
         let id = repo.row.id.clone();
         self.read(transaction!(|tx| {
-            let mut tasks = tx.live_issues(&id).await?;
+            let mut tasks = tx.tasks().live_issues(&id).await?;
             let live: BTreeSet<i64> = tasks.keys().copied().collect();
             for number in listed.difference(&live) {
-                if let Some(over) = tx.issue_with_extras(&id, *number).await? {
+                if let Some(over) = tx.tasks().by_issue_with_extras(&id, *number).await? {
                     tasks.insert(*number, over);
                 }
             }
-            let locked = tx.dead_issues(&id, &GitHubError::Locked.to_string()).await?;
+            let locked = tx.comments().dead_issues(&id, &GitHubError::Locked.to_string()).await?;
             Ok(LoadedState { tasks, live, locked, now: tx.now() })
         }))
         .await
@@ -166,7 +166,7 @@ impl Reconciler<'_> {
     /// Fetches again the issues that GitHub did not show.
     pub(crate) async fn recheck_doubted(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let (mut doubts, now) = self.read(transaction!(|tx| Ok((tx.doubts_of(&id).await?, tx.now())))).await?;
+        let (mut doubts, now) = self.read(transaction!(|tx| Ok((tx.doubts().of_repo(&id).await?, tx.now())))).await?;
         doubts.retain(|(kind, ..)| *kind == DoubtKind::Issue);
         let (due, early): (Vec<_>, Vec<_>) = doubts.into_iter().partition(|(.., doubt)| doubt.next_at() <= now);
         for (_, number, _) in due {
@@ -179,7 +179,7 @@ impl Reconciler<'_> {
         // The latest of them: answers count twenty seconds apart, so one sync can ask about all.
         let Some(next) = early.iter().map(|(.., doubt)| doubt.next_at()).max() else { return Ok(()) };
         let id = repo.row.id.clone();
-        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync_by(&id, next).await?))).await
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync().sync_by(&id, next).await?))).await
     }
 
     async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {

@@ -22,7 +22,7 @@ impl Reconciler<'_> {
     /// suspension nobody should have to claim twice. If the count fails again, admission says so.
     pub(crate) async fn count_for_claim(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let (row, began) = self.read(transaction!(|tx| Ok((tx.repo(&id).await?, tx.now())))).await?;
+        let (row, began) = self.read(transaction!(|tx| Ok((tx.repos().get(&id).await?, tx.now())))).await?;
         let Some(row) = row.filter(|row| row.inactive.is_none()) else { return Ok(()) };
         let repo = self.context(row);
         if matches!(repo.count_state(began), CountState::Known(_)) {
@@ -49,7 +49,7 @@ impl Reconciler<'_> {
         let listed: BTreeSet<i64> = views.iter().map(|pull| pull.number).collect();
         let id = repo.row.id.clone();
         let (stored, doubts) =
-            self.read(transaction!(|tx| Ok((tx.open_pulls(&id).await?, tx.doubts_of(&id).await?)))).await?;
+            self.read(transaction!(|tx| Ok((tx.pulls().open(&id).await?, tx.doubts().of_repo(&id).await?)))).await?;
         let known: BTreeMap<i64, PullRow> = stored.into_iter().map(|pull| (pull.facts.number, pull)).collect();
         views.retain(|view| known.get(&view.number).is_none_or(|known| !known.reads_as(&pulls::row_of(view, repo))));
         let doubted: BTreeSet<i64> =
@@ -73,14 +73,14 @@ impl Reconciler<'_> {
             Scope::repo(&repo.row.id),
             transaction!(|tx| {
                 for shown in doubted.intersection(&listed) {
-                    tx.clear_doubt(&id, DoubtKind::Pull, *shown).await?;
+                    tx.doubts().clear(&id, DoubtKind::Pull, *shown).await?;
                 }
-                tx.record_count(&id, began).await?;
+                tx.sync().record_count(&id, began).await?;
                 if matches!(before, CountState::Known(_)) {
                     return Ok(());
                 }
                 let taken = Event::new(EventKind::CountTaken, json!({ "open": open }));
-                Ok(tx.append_events(&[taken]).await?)
+                Ok(tx.events().append(&[taken]).await?)
             }),
         )
         .await
@@ -105,10 +105,10 @@ impl Reconciler<'_> {
     pub(crate) async fn doubt_pull(&self, repo: &RepoContext, number: i64) -> Result<bool, EngineError> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.write(Scope::repo(&repo.row.id), transaction!(|tx| {
-let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
+let doubt = tx.doubts().record(&id, DoubtKind::Pull, number).await?;
                     if !doubt.is_confirmed() {
                         tracing::warn!(repo = %id, pull = number, answers = doubt.answers, "GitHub does not show a pull request");
-                        tx.sync_by(&id, doubt.next_at()).await?;
+                        tx.sync().sync_by(&id, doubt.next_at()).await?;
                         return Ok(false);
                     }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
@@ -125,8 +125,8 @@ let doubt = tx.doubt(&id, DoubtKind::Pull, number).await?;
             &repo.row.id,
             transaction!(|tx, repo| {
                 let fresh = pulls::row_of(&look.info, &repo);
-                if tx.pull(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
-                    tx.clear_doubt(&id, DoubtKind::Pull, look.info.number).await?;
+                if tx.pulls().get(&id, look.info.number).await?.is_some_and(|known| known.reads_as(&fresh)) {
+                    tx.doubts().clear(&id, DoubtKind::Pull, look.info.number).await?;
                     return Ok(());
                 }
                 pulls::apply(tx, &repo, &look).await

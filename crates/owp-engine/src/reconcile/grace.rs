@@ -31,7 +31,7 @@ pub(crate) async fn wait_for_label(
     proof: LabelEvidence,
 ) -> Result<Option<Withheld>, StoreError> {
     let (id, label, now) = (&repo.row.id, &repo.policy.labels.ready, tx.now());
-    if let Some(until) = tx.unlabelled(id).await?.until.filter(|until| *until > now) {
+    if let Some(until) = tx.doubts().unlabelled(id).await?.until.filter(|until| *until > now) {
         let why = format!(
             "The issue does not carry the label `{label}` at the moment, and neither do others here. Unless the label is back by {}, the task leaves the pool.",
             until.human()
@@ -41,7 +41,7 @@ pub(crate) async fn wait_for_label(
     if proof != LabelEvidence::Look {
         return Ok(None);
     }
-    tx.compare_by(id, now).await?;
+    tx.sync().compare_by(id, now).await?;
     let why =
         format!("The issue does not carry the label `{label}` at the moment; the pool compares all issues first.");
     Ok(Some(Withheld { why, until: Some(now + Span::minutes(1)) }))
@@ -49,12 +49,12 @@ pub(crate) async fn wait_for_label(
 
 /// Starts the grace period of a repository, if it has tasks.
 pub(crate) async fn begin(tx: &mut Tx, id: &RepoId) -> Result<(), StoreError> {
-    let before = tx.unlabelled(id).await?;
-    if before.until.is_some_and(|until| until > tx.now()) || tx.newest_issue(id).await?.is_none() {
+    let before = tx.doubts().unlabelled(id).await?;
+    if before.until.is_some_and(|until| until > tx.now()) || tx.policies().newest_issue(id).await?.is_none() {
         return Ok(());
     }
     let until = Some(tx.now() + WAIT);
-    tx.set_unlabelled(id, Unlabelled { until, ..before }).await
+    tx.doubts().set_unlabelled(id, Unlabelled { until, ..before }).await
 }
 
 impl Reconciler<'_> {
@@ -64,7 +64,7 @@ impl Reconciler<'_> {
         self.write(
             Scope::repo(&repo.row.id),
             transaction!(|tx| {
-                let Unlabelled { until, said } = tx.unlabelled(&id).await?;
+                let Unlabelled { until, said } = tx.doubts().unlabelled(&id).await?;
                 // A period that ended before it was announced, because no process ran, does not count.
                 if until.is_none_or(|until| until <= tx.now() && said.is_none()) {
                     begin(tx, &id).await?;
@@ -79,12 +79,12 @@ impl Reconciler<'_> {
 /// Announces after a comparison how many tasks wait for the label, or that none does any more.
 pub(crate) async fn review(tx: &mut Tx, repo: &RepoContext, waiting: usize) -> Result<(), StoreError> {
     let id = &repo.row.id;
-    let before = tx.unlabelled(id).await?;
+    let before = tx.doubts().unlabelled(id).await?;
     let now = tx.now();
     if let Some(until) = before.until.filter(|until| waiting > 0 && *until > now) {
         let issue = match before.said {
             Some(issue) => Some(issue),
-            None => tx.newest_issue(id).await?,
+            None => tx.policies().newest_issue(id).await?,
         };
         let Some(issue) = issue else { return Ok(()) };
         let body = render::unlabelled(Some((waiting, until)), &repo.policy.labels.ready);
@@ -103,5 +103,5 @@ async fn keep(tx: &mut Tx, repo: &RepoContext, before: Unlabelled, after: Unlabe
     if before == after {
         return Ok(());
     }
-    tx.set_unlabelled(&repo.row.id, after).await
+    tx.doubts().set_unlabelled(&repo.row.id, after).await
 }

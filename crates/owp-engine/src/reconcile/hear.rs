@@ -33,13 +33,13 @@ impl Reconciler<'_> {
             }
             let Some(issue) = comment.issue.filter(|_| asks_for_something(&comment)) else { continue };
             let comment_id = comment.id;
-            let known = self.read(transaction!(|tx| Ok(tx.comment_is_known(comment_id).await?))).await?;
+            let known = self.read(transaction!(|tx| Ok(tx.commands().comment_is_known(comment_id).await?))).await?;
             if !known {
                 self.intake().store_heard(repo, issue, &comment).await?;
             }
         }
         let id = repo.row.id.clone();
-        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.record_heard(&id, began).await?))).await
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync().record_heard(&id, began).await?))).await
     }
 }
 

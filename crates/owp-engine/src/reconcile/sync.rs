@@ -50,7 +50,8 @@ impl Reconciler<'_> {
             .write(
                 Scope::global(),
                 transaction!(|tx| {
-                    let taken = tx.take_sync((HOLD, LONGER), tx.now() + every).await?;
+                    let now = tx.now();
+                    let taken = tx.sync().take((HOLD, LONGER), now + every).await?;
                     Ok(taken.map(|(row, until)| (row, until, tx.now())))
                 }),
             )
@@ -81,7 +82,7 @@ impl Reconciler<'_> {
         }
         let (id, mine) = (turn.repo.clone(), turn.until);
         let renewed =
-            self.store().write(Scope::global(), transaction!(|tx| tx.renew_sync(&id, mine, HOLD).await)).await?;
+            self.store().write(Scope::global(), transaction!(|tx| tx.sync().renew(&id, mine, HOLD).await)).await?;
         let Some(until) = renewed else {
             return Err(StoreError::Corrupt(format!("the sync of {} was taken over", turn.repo)).into());
         };
@@ -113,23 +114,23 @@ impl Reconciler<'_> {
                 Scope::repo(&row.id),
                 transaction!(|tx| {
                     // If another process took over, it records the outcome.
-                    if !tx.finish_sync(&id, mine).await? {
+                    if !tx.sync().finish(&id, mine).await? {
                         return Ok(false);
                     }
                     let believed = match why_absent {
-                        Some(_) => tx.doubt(&id, DoubtKind::Repo, 0).await?.is_confirmed(),
-                        None if counted => tx.clear_doubt(&id, DoubtKind::Repo, 0).await.map(|_| false)?,
+                        Some(_) => tx.doubts().record(&id, DoubtKind::Repo, 0).await?.is_confirmed(),
+                        None if counted => tx.doubts().clear(&id, DoubtKind::Repo, 0).await.map(|_| false)?,
                         None => false,
                     };
                     let Some(error) = failure else { return Ok(false) };
                     if !counted {
-                        tx.record_count_failure(&id).await?;
+                        tx.sync().record_count_failure(&id).await?;
                     }
                     if first && !counted {
-                        tx.append_events(&[Event::new(EventKind::CountFailed, json!({ "why": error }))]).await?;
+                        tx.events().append(&[Event::new(EventKind::CountFailed, json!({ "why": error }))]).await?;
                     }
                     let due = retry_at.max(tx.now() + RETRY);
-                    tx.sync_by(&id, due).await?;
+                    tx.sync().sync_by(&id, due).await?;
                     Ok(believed)
                 }),
             )
@@ -186,9 +187,9 @@ impl Reconciler<'_> {
         self.write(
             Scope::repo(&row.id),
             transaction!(|tx| {
-                tx.record_sighting(&sighting, false).await?;
-                tx.append_events(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
-                Ok(tx.repo(&id).await?.unwrap_or(row))
+                tx.repos().record_github(&sighting, false).await?;
+                tx.events().append(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
+                Ok(tx.repos().get(&id).await?.unwrap_or(row))
             }),
         )
         .await

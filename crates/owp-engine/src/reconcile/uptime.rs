@@ -23,7 +23,7 @@ impl Reconciler<'_> {
     pub(crate) async fn notice_time(&self) -> Result<(), EngineError> {
         let long = self.settings().downtime_after;
         let every = Span(MARK_EVERY.0.min(long.0 / 4));
-        let (seen, now) = self.read(transaction!(|tx| Ok((tx.alive_at().await?, tx.now())))).await?;
+        let (seen, now) = self.read(transaction!(|tx| Ok((tx.uptime().alive_at().await?, tx.now())))).await?;
         let Some(alive_at) = seen else { return self.mark_alive(None).await };
         let silent = now - alive_at;
         if silent > long {
@@ -45,12 +45,12 @@ impl Reconciler<'_> {
             .write(
                 Scope::all_repositories(),
                 transaction!(|tx| {
-                    if !tx.mark_alive(Some(alive_at)).await? {
+                    if !tx.uptime().mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
-                    tx.pull_back_due_times().await?;
-                    tx.forget_counts().await?;
-                    tx.recount_all().await?;
+                    tx.uptime().pull_back_due_times().await?;
+                    tx.sync().forget_counts().await?;
+                    tx.sync().recount_all().await?;
                     Ok(Some(alive_at - tx.now()))
                 }),
             )
@@ -65,11 +65,11 @@ impl Reconciler<'_> {
     /// Records an orderly shutdown, so that readers of the database know at once. Other replicas mark that they are
     /// alive within half a minute.
     pub async fn mark_stopped(&self) -> Result<(), EngineError> {
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.mark_stopped().await?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.uptime().mark_stopped().await?))).await
     }
 
     async fn mark_alive(&self, seen: Option<Timestamp>) -> Result<(), EngineError> {
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.mark_alive(seen).await.map(drop)?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.uptime().mark_alive(seen).await.map(drop)?))).await
     }
 
     /// Gives back the time since `alive_at`, unless another replica did so meanwhile. Grants within `every` of that
@@ -78,14 +78,14 @@ impl Reconciler<'_> {
         let settings = self.settings().clone();
         let resumed = self.write(Scope::all_repositories(), transaction!(|tx| {
 let lost = tx.now() - alive_at;
-                    if !tx.mark_alive(Some(alive_at)).await? {
+                    if !tx.uptime().mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
                     // Pull requests may have been opened meanwhile, and any running count is dead or equally late.
-                    tx.forget_counts().await?;
-                    tx.recount_all().await?;
-                    let given = tx.give_back(lost, alive_at + every).await?;
-                    let leases = tx.live_leases(None).await?;
+                    tx.sync().forget_counts().await?;
+                    tx.sync().recount_all().await?;
+                    let given = tx.uptime().give_back(lost, alive_at + every).await?;
+                    let leases = tx.leases().all_live(None).await?;
                     let mut repos = BTreeMap::new();
                     for lease in &leases {
                         if !repos.contains_key(&lease.repo) {
@@ -98,7 +98,7 @@ let lost = tx.now() - alive_at;
                     }
                     let told = json!({ "since": alive_at.rfc3339(), "missed_secs": lost.0 / 1000, "leases": given.leases,
                         "reservations": given.reservations });
-                    tx.append_events(&[Event::new(EventKind::PoolResumed, told)]).await?;
+                    tx.events().append(&[Event::new(EventKind::PoolResumed, told)]).await?;
                     Ok(Some((lost, given)))
 }))
             .await?;
@@ -117,8 +117,8 @@ let lost = tx.now() - alive_at;
 
 /// Gives back the time during which a repository was not served. The caller holds its row.
 pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp) -> Result<(), EngineError> {
-    tx.give_back_in(&repo.row.id, since).await?;
-    for lease in tx.live_leases(Some(&repo.row.id)).await? {
+    tx.uptime().give_back_in(&repo.row.id, since).await?;
+    for lease in tx.leases().all_live(Some(&repo.row.id)).await? {
         tell_deadline(tx, repo, &lease).await?;
     }
     Ok(())
@@ -126,6 +126,6 @@ pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp)
 
 /// Queues the lease's comment with its new deadline.
 async fn tell_deadline(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
-    let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+    let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
     Ok(tell::lease(tx, repo, &task, None).await?)
 }

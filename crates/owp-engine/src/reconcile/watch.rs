@@ -40,7 +40,7 @@ impl Reconciler<'_> {
             return Ok(false);
         }
         let every = self.settings().watch_every;
-        let taken = self.write(Scope::global(), transaction!(|tx| Ok(tx.take_watch(every).await?))).await?;
+        let taken = self.write(Scope::global(), transaction!(|tx| Ok(tx.sync().take_watch(every).await?))).await?;
         let Some(row) = taken else { return Ok(false) };
         let known = self.inner().watched.get(&row.id);
         let latest = match self.reader(&row)?.latest_changes(known.as_ref()).await {
@@ -63,7 +63,7 @@ impl Reconciler<'_> {
                 Scope::repo(&row.id),
                 transaction!(|tx| {
                     let now: Timestamp = tx.now();
-                    Ok(tx.compare_by(&id, now).await?)
+                    Ok(tx.sync().compare_by(&id, now).await?)
                 }),
             )
             .await?;

@@ -29,9 +29,10 @@ impl Scheduler<'_> {
         let engine = self.0.clone();
         let (due, lapsed, to_warn, stranded) = self
             .read(transaction!(|tx| {
-                let due = tx.due_leases().await?;
-                let lapsed = tx.lapsed_reservations().await?;
-                let stranded = tx.stranded_leases(tx.now() - STRANDED_AFTER).await?;
+                let due = tx.leases().due().await?;
+                let lapsed = tx.tasks().lapsed_reservations().await?;
+                let now = tx.now();
+                let stranded = tx.leases().stranded(now - STRANDED_AFTER).await?;
                 Ok((due, lapsed, to_warn(tx, &engine).await?, stranded))
             }))
             .await?;
@@ -61,9 +62,9 @@ impl Scheduler<'_> {
         self.write(
             Scope::repo(&repo),
             transaction!(|tx| {
-                let Some(lease) = tx.lease(&lease).await? else { return Ok(()) };
+                let Some(lease) = tx.leases().get(&lease).await? else { return Ok(()) };
                 let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
-                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
                 let context = RepoContext::load(tx, &repo, &settings).await?;
                 if context.row.inactive.is_some() {
                     return Ok(());
@@ -87,8 +88,8 @@ impl Scheduler<'_> {
             &repo,
             transaction!(|tx, context| {
                 let Some(why) = context.row.inactive.clone() else { return Ok(()) };
-                let Some(lease) = tx.lease(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
-                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                let Some(lease) = tx.leases().get(&lease).await?.filter(Lease::is_live) else { return Ok(()) };
+                let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
                 let step = Move::Return(EndReason::Revoked);
                 transition::carry_out_unsaid(tx, &context, task, step, Some(why)).await.map(drop)
             }),
@@ -103,7 +104,7 @@ impl Scheduler<'_> {
             transaction!(|tx| {
                 let lapsed =
                     |task: &Task, tx: &Tx| task.state == TaskState::Blocked && task.reserved_at(tx.now()).is_none();
-                let Some(task) = tx.task(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
+                let Some(task) = tx.tasks().get(&task).await?.filter(|task| lapsed(task, tx)) else { return Ok(()) };
                 let context = RepoContext::load(tx, &repo, &settings).await?;
                 let end = LeaseEnd::Unblocked { first_refusal_until: None };
                 transition::carry_out(tx, &context, task, Move::ReservationLapsed, Some(end)).await.map(drop)
@@ -121,7 +122,7 @@ impl Scheduler<'_> {
                 let now = tx.now();
                 let context = RepoContext::load(tx, &repo, &settings).await?;
                 let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
-                let Some(lease) = tx.lease(&lease).await?.filter(fresh) else { return Ok(()) };
+                let Some(lease) = tx.leases().get(&lease).await?.filter(fresh) else { return Ok(()) };
                 warn_holder(tx, &context, &lease).await
             }),
         )
@@ -134,11 +135,11 @@ async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError
     let (now, usual) = (tx.now(), Policy::managed().warn_before_percent);
     let mut percents = BTreeMap::new();
     let mut wanted = Vec::new();
-    for lease in tx.leases_to_warn(usual, MAX_WARN_BEFORE).await? {
+    for lease in tx.leases().to_warn(usual, MAX_WARN_BEFORE).await? {
         let percent = match percents.get(&lease.repo) {
             Some(percent) => *percent,
             None => {
-                let row = tx.repo(&lease.repo).await?;
+                let row = tx.repos().get(&lease.repo).await?;
                 let percent = row.map_or(usual, |row| engine.context(row).policy.warn_before_percent);
                 percents.insert(lease.repo.clone(), percent);
                 percent
@@ -152,10 +153,11 @@ async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError
 }
 
 async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
-    tx.record_warning(lease).await?;
+    tx.leases().record_warning(lease).await?;
     let event = Event::new(EventKind::LeaseWarned, json!({ "expires_at": lease.expires_at.rfc3339() }));
-    tx.append_events(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
-    let (Some(task), Some(login)) = (tx.task(&lease.task).await?, tx.login_of(&lease.person).await?) else {
+    tx.events().append(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    let (Some(task), Some(login)) = (tx.tasks().get(&lease.task).await?, tx.people().login(&lease.person).await?)
+    else {
         return Ok(());
     };
     let Some(issue) = task.issue else { return Ok(()) };

@@ -45,7 +45,7 @@ impl Scheduler<'_> {
     pub async fn why_for(&self, worker: &WorkerId, task: &TaskId) -> Result<Explanation, EngineError> {
         let (task, row) = self.task_and_repo(task).await?;
         let asked = worker.clone();
-        let worker = self.read(transaction!(|tx| Ok(tx.worker(&asked).await?))).await?;
+        let worker = self.read(transaction!(|tx| Ok(tx.workers().get(&asked).await?))).await?;
         let worker = worker.ok_or(EngineError::UnknownWorker)?;
         if row.private && row.managed {
             // GitHub's response is part of the explanation, whatever it is.
@@ -57,7 +57,8 @@ impl Scheduler<'_> {
     async fn explained(&self, worker: Worker, task: Task, row: RepoRow) -> Result<Explanation, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let online = tx.skills_online(tx.now() - ONLINE).await?;
+            let now = tx.now();
+            let online = tx.workers().skills_online(now - ONLINE).await?;
             explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
         }))
         .await
@@ -67,14 +68,15 @@ impl Scheduler<'_> {
     pub async fn explain_work(&self, worker: &Worker) -> Result<Vec<Explanation>, EngineError> {
         let (engine, worker) = (self.0.clone(), worker.clone());
         self.read(transaction!(|tx| {
-            let online = tx.skills_online(tx.now() - ONLINE).await?;
+            let now = tx.now();
+            let online = tx.workers().skills_online(now - ONLINE).await?;
             let mut explained = Vec::new();
-            for row in tx.repos_with_work().await? {
-                if row.private && row.managed && !tx.standing(&row.id, &worker.person).await?.reads {
+            for row in tx.repos().with_work().await? {
+                if row.private && row.managed && !tx.standings().get(&row.id, &worker.person).await?.reads {
                     continue;
                 }
                 let context = engine.context(row);
-                for task in tx.ready_tasks(&context.row.id, EXPLAINED_PER_REPO).await? {
+                for task in tx.tasks().ready(&context.row.id, EXPLAINED_PER_REPO).await? {
                     explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
                 }
                 if explained.len() >= EXPLAINED {

@@ -57,10 +57,10 @@ impl Scheduler<'_> {
                 Scope::repo(&repo).with_workers([worker.id.clone()]),
                 transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    tx.worker_seen(&worker.id, None, None).await?;
-                    let lease = tx.lease(&found.id).await?.ok_or(EngineError::UnknownLease)?;
+                    tx.workers().record_seen(&worker.id, None, None).await?;
+                    let lease = tx.leases().get(&found.id).await?.ok_or(EngineError::UnknownLease)?;
                     check(&lease, &worker, epoch)?;
-                    let task = tx.task(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
+                    let task = tx.tasks().get(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
                     let lease = carry_out(tx, &context, task, lease, act).await?;
                     settle(keep, tx, &lease).await?;
                     Ok(lease)
@@ -73,7 +73,7 @@ impl Scheduler<'_> {
 
     async fn lease(&self, id: &LeaseId) -> Result<Lease, EngineError> {
         let id = id.clone();
-        self.read(transaction!(|tx| tx.lease(&id).await?.ok_or(EngineError::UnknownLease))).await
+        self.read(transaction!(|tx| tx.leases().get(&id).await?.ok_or(EngineError::UnknownLease))).await
     }
 
     /// Grants one task to the worker that claims it by name.
@@ -96,9 +96,9 @@ impl Scheduler<'_> {
                 transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let worker = facts::known_worker(tx, &id).await?;
-                    tx.worker_seen(&id, None, None).await?;
-                    let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
-                    let item = match tx.live_lease(&task.id).await?.filter(|lease| lease.worker == id) {
+                    tx.workers().record_seen(&id, None, None).await?;
+                    let task = tx.tasks().get(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                    let item = match tx.leases().live(&task.id).await?.filter(|lease| lease.worker == id) {
                         Some(lease) => item(tx, task, &context, Some(lease)).await?,
                         None => match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
                             Ok(moved) => item(tx, moved.task, &context, moved.lease).await?,
@@ -116,7 +116,7 @@ impl Scheduler<'_> {
 }
 
 async fn item(tx: &mut Tx, task: Task, repo: &RepoContext, lease: Option<Lease>) -> Result<WorkItem, EngineError> {
-    let extra = tx.own_fields_of_task(&task.id).await?;
+    let extra = tx.tasks().own_fields(&task.id).await?;
     let (name, waits) = (repo.row.name.clone(), repo.row.inactive.clone());
     Ok(WorkItem { repo: name, task, lease, extra, terms: Terms::of(repo), waits })
 }
@@ -164,9 +164,9 @@ async fn carry_out(
 async fn renew(tx: &mut Tx, repo: &RepoContext, task: &Task, lease: Lease) -> Result<Lease, EngineError> {
     let until = lease.extension(tx.now());
     if until > lease.expires_at {
-        tx.renew_lease(&lease.id, until).await?;
+        tx.leases().renew(&lease.id, until).await?;
         let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339() }));
-        tx.append_events(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+        tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
         tell::lease(tx, repo, task, None).await?;
     }
     Ok(Lease { expires_at: until, ..lease })

@@ -189,7 +189,7 @@ impl Scheduler<'_> {
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
             let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
-            for row in tx.repos_with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
+            for row in tx.repos().with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
                 match engine.policies().policy_look(&row, tx.now()) {
                     PolicyFreshness::Fresh => {}
                     PolicyFreshness::Due => drop(unread.insert(row.id.clone())),
@@ -211,8 +211,8 @@ impl Scheduler<'_> {
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
             for id in concerned(&demands, &snapshot) {
                 let worker = facts::known_worker(tx, id).await?;
-                let load = tx.load(id).await?;
-                let standings = tx.standings(&repos, &worker.person).await?;
+                let load = tx.workers().load(id).await?;
+                let standings = tx.standings().get_all(&repos, &worker.person).await?;
                 snapshot.workers.push(WorkerFacts { worker, load, standings });
             }
             Ok(PlanningState { snapshot, now: tx.now(), unread })
@@ -260,7 +260,7 @@ impl Scheduler<'_> {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let (mut granted, mut refused) = (Vec::new(), 0);
                     for pick in picks {
-                        let Some(task) = tx.task(&pick.task).await? else { continue };
+                        let Some(task) = tx.tasks().get(&pick.task).await? else { continue };
                         let worker = facts::known_worker(tx, &pick.worker).await?;
                         match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
                             Ok(_) => granted.push(worker.id),

@@ -76,9 +76,10 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
     let context: RepoContext = engine.context(row);
     let (repo, answers) = context.facts(tx).await?;
     let mut workers = Vec::new();
-    for worker in tx.workers_heard_of(tx.now() - ONLINE, ASKERS).await? {
-        let load = tx.load(&worker.id).await?;
-        let standing = tx.standing(&repo.id, &worker.person).await?;
+    let now = tx.now();
+    for worker in tx.workers().heard_of(now - ONLINE, ASKERS).await? {
+        let load = tx.workers().load(&worker.id).await?;
+        let standing = tx.standings().get(&repo.id, &worker.person).await?;
         workers.push(WorkerFacts { worker, load, standings: BTreeMap::from([(repo.id.clone(), standing)]) });
     }
     let mut snapshot = Snapshot { workers, ..Snapshot::default() };
@@ -92,7 +93,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
     let picks = plan(&snapshot, tx.now());
     let granted: BTreeSet<&TaskId> = picks.iter().map(|pick| &pick.task).collect();
     let mut waiting = Vec::new();
-    for task in tx.ready_tasks(&repo.id, WAITING).await? {
+    for task in tx.tasks().ready(&repo.id, WAITING).await? {
         if granted.contains(&task.id) {
             continue;
         }

@@ -58,7 +58,7 @@ impl Tracking<'_> {
         let asks = |asked: &String| name.is_none_or(|name| name.to_lowercase() == asked.to_lowercase());
         let (id, at) = (repo.row.id.clone(), sha.to_owned());
         let stands = if repo.policy.gates.checks.iter().any(asks) {
-            self.read(transaction!(|tx| Ok(!tx.open_pulls_at(&id, &at).await?.is_empty()))).await?
+            self.read(transaction!(|tx| Ok(!tx.pulls().open_at(&id, &at).await?.is_empty()))).await?
         } else {
             false
         };
@@ -76,7 +76,7 @@ impl Tracking<'_> {
     /// rules or its author's agents may have changed.
     pub(crate) async fn recheck(&self, reader: &RepoReader, repo: &RepoContext) -> Result<(), EngineError> {
         let id = repo.row.id.clone();
-        let open = self.read(transaction!(|tx| Ok(tx.pulls_under_way(&id).await?))).await?;
+        let open = self.read(transaction!(|tx| Ok(tx.pulls().under_way(&id).await?))).await?;
         let mut by_commit = BTreeMap::<String, Checks>::new();
         for pull in open {
             let checks = match by_commit.get(&pull.head_sha) {
@@ -107,13 +107,13 @@ impl Tracking<'_> {
 /// neither matters while it names no task.
 async fn wanted(tx: &mut Tx, repo: &RepoContext, info: &PullInfo, reported: bool) -> Result<ChecksToFetch, StoreError> {
     let view = pulls::row_of(info, repo);
-    let mut tasks = tx.tasks_of_pull(&repo.row.id, info.number).await?;
+    let mut tasks = tx.tasks().of_pull(&repo.row.id, info.number).await?;
     for issue in &view.issues {
-        tasks.extend(tx.task_by_issue(&repo.row.id, *issue).await?);
+        tasks.extend(tx.tasks().by_issue(&repo.row.id, *issue).await?);
     }
     let ongoing = reported || tasks.iter().any(|task| !task.state.is_over());
     let unmerged = reported || tasks.iter().any(|task| task.state != TaskState::Merged);
-    let stored = tx.pull(&repo.row.id, info.number).await?;
+    let stored = tx.pulls().get(&repo.row.id, info.number).await?;
     let known = stored.as_ref().is_some_and(|row| row.head_sha == info.head_sha && row.signatures.is_some());
     let merge_is_news = info.merged && stored.is_none_or(|row| !row.facts.merged);
     Ok(ChecksToFetch {

@@ -87,16 +87,16 @@ pub(crate) async fn apply(
     number: i64,
     view: &IssueView,
 ) -> Result<Option<Task>, EngineError> {
-    let task = tx.task_by_issue(&repo.row.id, number).await?;
+    let task = tx.tasks().by_issue(&repo.row.id, number).await?;
     let details = match view {
         IssueView::Gone(loss) => return lose(tx, repo, task, number, *loss).await,
         IssueView::Present(details) => details,
     };
     let info = &details.info;
-    let was_in_doubt = tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    let was_in_doubt = tx.doubts().clear(&repo.row.id, DoubtKind::Issue, number).await?;
     if !info.locked {
         // Comments failed while the issue was locked.
-        tx.retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
+        tx.comments().retry_dead_of(&repo.row.id, number, &GitHubError::Locked.to_string()).await?;
     }
     let reading = read_labels(&info.labels, &repo.policy.labels);
     let offered = is_offered(info, repo);
@@ -108,7 +108,7 @@ pub(crate) async fn apply(
         return Ok(None);
     };
     let task = if was_in_doubt { withhold(tx, task, None).await? } else { task };
-    let extras = tx.task_extras(&task.id).await?;
+    let extras = tx.tasks().extras(&task.id).await?;
     if extras.issue_updated_at > info.updated_at {
         return Ok(Some(task));
     }
@@ -125,7 +125,7 @@ pub(crate) async fn apply(
         }
     }
     // Keeps an older view from restoring the task.
-    tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: info.updated_at, ..extras }).await?;
+    tx.tasks().set_extras(&task.id, &TaskExtras { issue_updated_at: info.updated_at, ..extras }).await?;
     let (why, end) = if info.is_open() {
         ("the label was removed", LeaseEnd::LabelRemoved)
     } else {
@@ -218,18 +218,18 @@ async fn create(
         assigned_to: assignees(info),
         ..Task::new(TaskId::from_uuid_bytes(&tx.new_id()), repo.row.id.clone(), spec_of(reading), tx.now())
     };
-    tx.insert_task(&task).await?;
+    tx.tasks().insert(&task).await?;
     if task.later.is_some() {
-        tx.update_task(&task).await?;
+        tx.tasks().update(&task).await?;
     }
     let extras = TaskExtras { approval: record, problems: problems_of(reading), issue_updated_at: info.updated_at };
-    tx.set_task_extras(&task.id, &extras).await?;
+    tx.tasks().set_extras(&task.id, &extras).await?;
     let created = json!({ "issue": info.number, "estimate": task.spec.estimate, "priority": task.spec.priority });
     let mut events = vec![Event::new(EventKind::TaskCreated, created).about_task(&task.id)];
     if let Some(why) = &task.hold {
         events.push(Event::new(EventKind::TaskHeld, json!({ "reason": why })).about_task(&task.id));
     }
-    tx.append_events(&events).await?;
+    tx.events().append(&events).await?;
     pulls::adopt_open_pulls(tx, repo, &task).await?;
     tell::notes(tx, repo, &task).await?;
     Ok(task)
@@ -251,13 +251,13 @@ async fn update(
     let effect = record::follow(&mut task, &mut record, offer, tx.now());
     let fresh = TaskExtras { approval: record, problems: problems_of(reading), issue_updated_at: info.updated_at };
     if fresh != extras {
-        tx.set_task_extras(&task.id, &fresh).await?;
+        tx.tasks().set_extras(&task.id, &fresh).await?;
     }
     let Effect::Follows { anew, ends_lease } = effect else { return Ok(task) };
     if task.state.is_over() {
         let task = transition::carry_out(tx, repo, task, Move::Reopen, None).await?.task;
         pulls::judge_open_pulls(tx, repo, &task).await?;
-        return Ok(tx.task(&task.id).await?.unwrap_or(task));
+        return Ok(tx.tasks().get(&task.id).await?.unwrap_or(task));
     }
     let task = withhold(tx, task, None).await?;
     let by = if anew { "label" } else { "text" };
@@ -274,7 +274,7 @@ async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Resu
     if before == task {
         return Ok(());
     }
-    tx.update_task(task).await?;
+    tx.tasks().update(task).await?;
     let event = |kind, payload| Event::new(kind, payload).about_task(&task.id);
     let mut events = Vec::new();
     let changed: Vec<&str> =
@@ -290,7 +290,7 @@ async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Resu
         (old, Some(why)) if old != &task.hold => events.push(event(EventKind::TaskHeld, json!({ "reason": why }))),
         _ => {}
     }
-    Ok(tx.append_events(&events).await?)
+    Ok(tx.events().append(&events).await?)
 }
 
 /// Applies an issue's labels and assignees.
@@ -304,9 +304,9 @@ async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelRead
             .into_iter()
             .filter_map(|(name, changed)| changed.then_some(name))
             .collect();
-    tx.describe_task(&fresh).await?;
+    tx.tasks().describe(&fresh).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "changed": changed })).about_task(&fresh.id);
-    tx.append_events(&[event]).await?;
+    tx.events().append(&[event]).await?;
     Ok(fresh)
 }
 
@@ -317,13 +317,13 @@ async fn withhold(tx: &mut Tx, task: Task, withheld: Option<Withheld>) -> Result
     }
     let why = |task: &Task| task.withheld.as_ref().map(|withheld| withheld.why.clone());
     let fresh = Task { withheld, ..task.clone() };
-    tx.update_task(&fresh).await?;
+    tx.tasks().update(&fresh).await?;
     let event = match (why(&task), why(&fresh)) {
         (old, Some(new)) if old.as_ref() != Some(&new) => Event::new(EventKind::TaskHeld, json!({ "reason": new })),
         (Some(_), None) if fresh.state == TaskState::Ready => Event::new(EventKind::TaskReady, json!({})),
         _ => return Ok(fresh),
     };
-    tx.append_events(&[event.about_task(&fresh.id)]).await?;
+    tx.events().append(&[event.about_task(&fresh.id)]).await?;
     Ok(fresh)
 }
 
@@ -340,19 +340,20 @@ async fn lose(
     loss: Loss,
 ) -> Result<Option<Task>, EngineError> {
     let Some(task) = task else {
-        tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+        tx.doubts().clear(&repo.row.id, DoubtKind::Issue, number).await?;
         return Ok(None);
     };
     let told = loss != Loss::NotShown;
-    let believed = tx.doubt_of(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_confirmed());
+    let believed =
+        tx.doubts().get(&repo.row.id, DoubtKind::Issue, number).await?.is_some_and(|doubt| doubt.is_confirmed());
     if !told && !believed && !task.state.is_over() {
         // The issue was seen again meanwhile.
         return Ok(Some(task));
     }
-    tx.clear_doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    tx.doubts().clear(&repo.row.id, DoubtKind::Issue, number).await?;
     if told {
-        let extras = tx.task_extras(&task.id).await?;
-        tx.set_task_extras(&task.id, &TaskExtras { issue_updated_at: FOR_GOOD, ..extras }).await?;
+        let extras = tx.tasks().extras(&task.id).await?;
+        tx.tasks().set_extras(&task.id, &TaskExtras { issue_updated_at: FOR_GOOD, ..extras }).await?;
     }
     if task.state.is_over() {
         return Ok(Some(task));
@@ -363,12 +364,12 @@ async fn lose(
 /// Records that GitHub does not show an issue. Returns `None` when it has no live task, so that nothing depends on it.
 /// Until the doubt is believed, the task is withheld and its lease continues.
 pub(crate) async fn doubt(tx: &mut Tx, repo: &RepoContext, number: i64) -> Result<Option<Doubt>, EngineError> {
-    let Some(task) = tx.task_by_issue(&repo.row.id, number).await?.filter(|task| !task.state.is_over()) else {
+    let Some(task) = tx.tasks().by_issue(&repo.row.id, number).await?.filter(|task| !task.state.is_over()) else {
         return Ok(None);
     };
-    let doubt: Doubt = tx.doubt(&repo.row.id, DoubtKind::Issue, number).await?;
+    let doubt: Doubt = tx.doubts().record(&repo.row.id, DoubtKind::Issue, number).await?;
     let again = tx.now() + ASK_AGAIN;
-    tx.sync_by(&repo.row.id, again).await?;
+    tx.sync().sync_by(&repo.row.id, again).await?;
     let why = "GitHub does not show the issue at the moment; it is asked again before that is believed.".to_owned();
     withhold(tx, task, Some(Withheld { why, until: Some(again) })).await?;
     Ok(Some(doubt))

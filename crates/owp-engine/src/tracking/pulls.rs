@@ -59,8 +59,8 @@ pub(crate) fn row_of(info: &PullInfo, repo: &RepoContext) -> PullRow {
 /// Applies a pull request that was fetched by itself. A view older than the stored one changes nothing.
 pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullDetails) -> Result<(), EngineError> {
     let pull = row_of(&look.info, repo);
-    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
-    let before = tx.pull(&repo.row.id, pull.facts.number).await?;
+    tx.doubts().clear(&repo.row.id, DoubtKind::Pull, pull.facts.number).await?;
+    let before = tx.pulls().get(&repo.row.id, pull.facts.number).await?;
     if before.as_ref().is_some_and(|before| before.updated_at > pull.updated_at) {
         return Ok(());
     }
@@ -82,9 +82,9 @@ pub(crate) async fn apply(tx: &mut Tx, repo: &RepoContext, look: &PullDetails) -
 /// Updates the notes about the author's other open pull requests: one of them may count now, or no longer.
 pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow) -> Result<(), StoreError> {
     let Some(author) = pull.facts.author else { return Ok(()) };
-    let others = tx.open_pulls_by(&repo.row.id, author, WEIGHED_MOST).await?;
+    let others = tx.pulls().open_by(&repo.row.id, author, WEIGHED_MOST).await?;
     for other in others.iter().filter(|other| other.facts.number != pull.facts.number) {
-        for task in tx.tasks_of_pull(&repo.row.id, other.facts.number).await? {
+        for task in tx.tasks().of_pull(&repo.row.id, other.facts.number).await? {
             tell::notes(tx, repo, &task).await?;
         }
     }
@@ -94,27 +94,27 @@ pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow
 /// Stores a view with the data about its commit, and returns the current row.
 async fn save(tx: &mut Tx, repo: &RepoContext, pull: PullRow, look: &PullDetails) -> Result<PullRow, StoreError> {
     let (id, number, sha) = (&repo.row.id, pull.facts.number, pull.head_sha.as_str());
-    tx.save_pull(id, &pull).await?;
+    tx.pulls().save(id, &pull).await?;
     if let Some(checks) = &look.checks {
-        tx.save_checks(id, number, sha, checks).await?;
+        tx.pulls().save_checks(id, number, sha, checks).await?;
     }
     if let Some(signatures) = look.signatures {
-        tx.save_signatures(id, number, sha, signatures).await?;
+        tx.pulls().save_signatures(id, number, sha, signatures).await?;
     }
     if let Some(user) = &look.info.author {
-        tx.rename_person(user.id, &user.login).await?;
+        tx.people().rename(user.id, &user.login).await?;
     }
-    Ok(tx.pull(id, number).await?.unwrap_or(pull))
+    Ok(tx.pulls().get(id, number).await?.unwrap_or(pull))
 }
 
 /// Stores the checks of a commit, and judges the open pull requests at that commit.
 pub(crate) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: &Checks) -> Result<(), EngineError> {
-    for before in tx.open_pulls_at(&repo.row.id, sha).await? {
+    for before in tx.pulls().open_at(&repo.row.id, sha).await? {
         let number = before.facts.number;
-        tx.save_checks(&repo.row.id, number, sha, checks).await?;
+        tx.pulls().save_checks(&repo.row.id, number, sha, checks).await?;
         let mut pull = before.clone();
         pull.facts.checks = checks.clone();
-        for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+        for task in tx.tasks().of_pull(&repo.row.id, number).await? {
             on_task(tx, repo, task, &pull, Some(&before)).await?;
         }
     }
@@ -124,11 +124,13 @@ pub(crate) async fn checked(tx: &mut Tx, repo: &RepoContext, sha: &str, checks: 
 /// Closes a pull request that GitHub no longer shows (its author's account was removed, say), as merged if a signed
 /// delivery said so. Settles the doubt about it.
 pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merged: bool) -> Result<(), EngineError> {
-    tx.clear_doubt(&repo.row.id, DoubtKind::Pull, number).await?;
-    let Some(before) = tx.pull(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else { return Ok(()) };
+    tx.doubts().clear(&repo.row.id, DoubtKind::Pull, number).await?;
+    let Some(before) = tx.pulls().get(&repo.row.id, number).await?.filter(|pull| pull.facts.open) else {
+        return Ok(());
+    };
     let gone = PullRow { facts: PullFacts { open: false, merged, ..before.facts.clone() }, ..before.clone() };
-    tx.save_pull(&repo.row.id, &gone).await?;
-    for task in tx.tasks_of_pull(&repo.row.id, number).await? {
+    tx.pulls().save(&repo.row.id, &gone).await?;
+    for task in tx.tasks().of_pull(&repo.row.id, number).await? {
         if merged {
             on_task(tx, repo, task, &gone, Some(&before)).await?;
         } else {
@@ -167,7 +169,7 @@ pub(crate) async fn reported(
     look: &PullDetails,
 ) -> Result<(), EngineError> {
     let (number, updated_at) = (look.info.number, look.info.updated_at);
-    let stored = tx.pull(&repo.row.id, number).await?;
+    let stored = tx.pulls().get(&repo.row.id, number).await?;
     link(tx, repo, number, &task.id, true).await?;
     match stored.filter(|stored| stored.updated_at > updated_at) {
         // The stored view is newer than the one fetched for the report.
@@ -185,23 +187,23 @@ async fn linked_tasks(
     before: Option<&PullRow>,
 ) -> Result<Vec<Task>, EngineError> {
     for issue in &pull.issues {
-        if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
+        if let Some(task) = tx.tasks().by_issue(&repo.row.id, *issue).await? {
             link(tx, repo, pull.facts.number, &task.id, false).await?;
         }
     }
     let now: BTreeSet<_> = pull.issues.iter().collect();
     for issue in before.map(|b| b.issues.as_slice()).unwrap_or_default().iter().filter(|i| !now.contains(i)) {
-        if let Some(task) = tx.task_by_issue(&repo.row.id, *issue).await? {
+        if let Some(task) = tx.tasks().by_issue(&repo.row.id, *issue).await? {
             unlink(tx, repo, task, pull).await?;
         }
     }
-    Ok(tx.tasks_of_pull(&repo.row.id, pull.facts.number).await?)
+    Ok(tx.tasks().of_pull(&repo.row.id, pull.facts.number).await?)
 }
 
 /// Handles a pull request that no longer names a task, as if it had been closed.
 async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> Result<(), EngineError> {
     let number = pull.facts.number;
-    tx.unlink_pull(&repo.row.id, number, &task.id).await?;
+    tx.pulls().unlink(&repo.row.id, number, &task.id).await?;
     let around = PullContext::load(tx, &task).await?;
     // Its worker's report may still link it.
     if around.pulls.iter().any(|other| other.facts.number == number) {
@@ -214,8 +216,8 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
 
 /// Judges a task's open pull requests after another change: the task is offered again, say, or its holder named agents.
 pub(crate) async fn judge_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
-    for pull in tx.pulls_of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
-        let Some(task) = tx.task(&task.id).await? else { return Ok(()) };
+    for pull in tx.pulls().of_task(&task.id).await?.into_iter().filter(|pull| pull.facts.open) {
+        let Some(task) = tx.tasks().get(&task.id).await? else { return Ok(()) };
         on_task(tx, repo, task, &pull, Some(&pull)).await?;
     }
     Ok(())
@@ -228,16 +230,16 @@ pub(crate) async fn link(
     task: &TaskId,
     reported: bool,
 ) -> Result<(), StoreError> {
-    if tx.link_pull(&repo.row.id, number, task, reported).await? {
+    if tx.pulls().link(&repo.row.id, number, task, reported).await? {
         let event = Event::new(EventKind::PullLinked, json!({ "pull": number, "reported": reported }));
-        tx.append_events(&[event.about_task(task)]).await?;
+        tx.events().append(&[event.about_task(task)]).await?;
     }
     Ok(())
 }
 
 /// Links every open pull request that names a newly created task.
 pub(crate) async fn adopt_open_pulls(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Result<(), EngineError> {
-    for pull in tx.open_pulls(&repo.row.id).await? {
+    for pull in tx.pulls().open(&repo.row.id).await? {
         if task.issue.is_some_and(|issue| pull.issues.contains(&issue)) {
             link(tx, repo, pull.facts.number, &task.id, false).await?;
         }
@@ -267,7 +269,7 @@ pub(crate) async fn on_task(
             let moved = transition::carry_out_telling(tx, repo, task, step, telling).await?;
             if welcome {
                 // A pull request that answers a claim is no longer set aside.
-                tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
+                tx.pulls().set_ignored(&repo.row.id, pull.facts.number, false).await?;
                 tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
             }
         }
@@ -297,7 +299,7 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
         && let Verdict::Move(step) = verdict(pull)
     {
         let telling = MoveDetails { end: None, provenance: around.provenance(tx, repo, pull, &step).await? };
-        tx.set_ignored(&repo.row.id, pull.facts.number, false).await?;
+        tx.pulls().set_ignored(&repo.row.id, pull.facts.number, false).await?;
         return transition::carry_out_telling(tx, repo, granted.task, step, telling).await;
     }
     // One that waits at a gate starts the task, unless the worker has yet to accept the offer.
@@ -305,7 +307,7 @@ pub(crate) async fn answered_already(tx: &mut Tx, repo: &RepoContext, granted: M
     let accepted = granted.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Active);
     if let Some(pull) = open.iter().find(waits).filter(|_| accepted) {
         on_task(tx, repo, granted.task.clone(), pull, Some(pull)).await?;
-        let task = tx.task(&granted.task.id).await?.unwrap_or(granted.task);
+        let task = tx.tasks().get(&granted.task.id).await?.unwrap_or(granted.task);
         return Ok(Moved { task, ..granted });
     }
     Ok(granted)
@@ -321,13 +323,13 @@ pub(crate) struct PullContext {
 
 impl PullContext {
     pub(crate) async fn load(tx: &mut Tx, task: &Task) -> Result<Self, StoreError> {
-        let lease = tx.live_lease(&task.id).await?;
-        let pulls = tx.pulls_of_task(&task.id).await?;
+        let lease = tx.leases().live(&task.id).await?;
+        let pulls = tx.pulls().of_task(&task.id).await?;
         let facts = pulls.iter().map(|pull| pull.facts.clone()).collect();
         let reserved = task.reservation.as_ref().map(|r| &r.person);
         let people: BTreeSet<&Person> =
             lease.iter().map(|lease| &lease.person).chain(reserved).chain(&task.last_holder).collect();
-        let agents = tx.agents_of(&people.into_iter().collect::<Vec<_>>()).await?;
+        let agents = tx.people().agents_of(&people.into_iter().collect::<Vec<_>>()).await?;
         Ok(Self { pulls, lease, facts, agents })
     }
 
@@ -357,7 +359,7 @@ impl PullContext {
         };
         let Some(pull) = pull else { return Ok(None) };
         let whose = match whose {
-            Some(person) => tx.login_of(person).await?,
+            Some(person) => tx.people().login(person).await?,
             None => None,
         };
         Ok(Some(json!({
@@ -400,9 +402,11 @@ async fn renew_by_push(
     if before.is_none_or(|before| before.head_sha == pull.head_sha) {
         return Ok(());
     }
-    let Some(lease) = tx.live_lease(&task.id).await?.filter(|lease| lease.via == Via::Comment) else { return Ok(()) };
+    let Some(lease) = tx.leases().live(&task.id).await?.filter(|lease| lease.via == Via::Comment) else {
+        return Ok(());
+    };
     if let Some(until) = lease.renewal(tx.now()) {
-        tx.renew_lease(&lease.id, until).await?;
+        tx.leases().renew(&lease.id, until).await?;
         tell::lease(tx, repo, task, None).await?;
     }
     Ok(())

@@ -94,7 +94,7 @@ async fn commit_move(
     step: Move,
     kept: AuditDetails,
 ) -> Result<Moved, EngineError> {
-    let lease = tx.live_lease(&task.id).await?;
+    let lease = tx.leases().live(&task.id).await?;
     let mut moved = moves::apply(task, lease, step, tx.now())?;
     for event in &mut moved.events {
         let (key, value) = match event.kind {
@@ -107,10 +107,11 @@ async fn commit_move(
             event.payload[key] = value;
         }
     }
-    tx.save_moved(&moved).await?;
+    tx.tasks().save_moved(&moved).await?;
     if left_without_a_pull(moved.lease.as_ref()) {
         // The slot stays taken until a count has shown that no pull request came of it: count soon.
-        tx.sync_by(&repo.row.id, tx.now()).await?;
+        let now = tx.now();
+        tx.sync().sync_by(&repo.row.id, now).await?;
     }
     Ok(moved)
 }
@@ -121,7 +122,7 @@ pub(crate) async fn too_many_blocked(
     repo: &RepoContext,
     person: &Person,
 ) -> Result<Option<String>, StoreError> {
-    let reserved = tx.reserved_tasks(&repo.row.id, person).await?;
+    let reserved = tx.tasks().reserved(&repo.row.id, person).await?;
     Ok(may_block(&reserved).err().map(|refusal| refusal.to_string()))
 }
 
@@ -131,7 +132,7 @@ async fn concerns_last_lease(tx: &mut Tx, before: &Task, moved: &Moved) -> Resul
         return Ok(true);
     }
     let Some(id) = &moved.task.last_lease else { return Ok(false) };
-    let Some(person) = tx.lease(id).await?.map(|lease| lease.person) else { return Ok(false) };
+    let Some(person) = tx.leases().get(id).await?.map(|lease| lease.person) else { return Ok(false) };
     Ok(concerns_last_holder(before, &moved.task, &person))
 }
 

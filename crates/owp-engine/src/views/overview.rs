@@ -71,7 +71,7 @@ pub struct RepoView {
 impl Views<'_> {
     /// Counts leases by state or end.
     pub async fn grants_by_end(&self) -> Result<Vec<(String, i64)>, EngineError> {
-        self.read(transaction!(|tx| Ok(tx.grants_by_end().await?))).await
+        self.read(transaction!(|tx| Ok(tx.leases().grants_by_end().await?))).await
     }
 
     /// Checks that the database responds.
@@ -84,30 +84,37 @@ impl Views<'_> {
     pub async fn overview(&self) -> Result<Overview, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let counts = tx.counts_by_repo().await?;
+            let counts = tx.repos().task_counts().await?;
             let of = |state| counts.values().filter_map(|of| of.get(&state)).sum();
             let tasks = TaskState::ALL.into_iter().map(|state| (state, of(state))).collect();
             let mut repos = Vec::new();
-            for row in tx.repos().await?.into_iter().filter(|row| !row.private) {
+            for row in tx.repos().list().await?.into_iter().filter(|row| !row.private) {
                 let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
                 let context = engine.context(row);
                 let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
                 let RepoRow { name, managed, file, .. } = context.row;
                 repos.push(RepoView { name, managed, budget, stopped, policy_error: file.error, tasks });
             }
-            let events = tx.recent_public_events(EVENTS).await?;
+            let events = tx.events().recent_public(EVENTS).await?;
+            let now = tx.now();
             Ok(Overview {
-                now: tx.now(),
-                workers_online: tx.workers_online(tx.now() - ONLINE).await?,
+                now,
+                workers_online: tx.workers().count_online(now - ONLINE).await?,
                 tasks,
                 repos,
                 titles: titles(tx, &events).await?,
                 events,
-                pending_deliveries: tx.pending_deliveries().await?,
-                dead_deliveries: tx.dead_deliveries().await?,
-                open_comments: tx.open_wanted().await?,
-                dead_comments: tx.dead_comments().await?,
-                undelivered: tx.dead_letters(None, LETTERS, false).await?.into_iter().map(Undelivered::from).collect(),
+                pending_deliveries: tx.deliveries().count_pending().await?,
+                dead_deliveries: tx.deliveries().count_dead().await?,
+                open_comments: tx.comments().count_open().await?,
+                dead_comments: tx.comments().count_dead().await?,
+                undelivered: tx
+                    .comments()
+                    .dead_letters(None, LETTERS, false)
+                    .await?
+                    .into_iter()
+                    .map(Undelivered::from)
+                    .collect(),
             })
         }))
         .await
@@ -118,7 +125,7 @@ async fn titles(tx: &mut Tx, events: &[EventRow]) -> Result<BTreeMap<String, Tas
     let ids: BTreeSet<&String> = events.iter().filter_map(|event| event.task.as_ref()).collect();
     let mut titles = BTreeMap::new();
     for id in ids {
-        if let Some(task) = tx.task(&TaskId::new(id.as_str())).await? {
+        if let Some(task) = tx.tasks().get(&TaskId::new(id.as_str())).await? {
             titles.insert(id.clone(), TaskTitle { issue: task.issue, title: task.title });
         }
     }

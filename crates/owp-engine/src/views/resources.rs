@@ -74,7 +74,7 @@ impl Views<'_> {
     ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
         self.read(transaction!(|tx| {
             let mut views = Vec::new();
-            let (tasks, next) = tx.tasks_page(&filter, &after, limit).await?;
+            let (tasks, next) = tx.tasks().page(&filter, &after, limit).await?;
             for (task, repo) in tasks {
                 views.push(task_view(tx, task, repo).await?);
             }
@@ -106,10 +106,10 @@ impl Views<'_> {
     ) -> Result<TaskView, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let task = tx.task(&id).await?.ok_or(EngineError::UnknownTask)?;
-            let row = tx.repo(&task.repo).await?.filter(|row| may(row, &task));
+            let task = tx.tasks().get(&id).await?.ok_or(EngineError::UnknownTask)?;
+            let row = tx.repos().get(&task.repo).await?.filter(|row| may(row, &task));
             let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
-            let pulls = tx.pulls_of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
+            let pulls = tx.pulls().of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
             let page = engine.views().issue_page(&repo.row, &task);
             let terms = task.issue.and_then(|_| Terms::of(&repo));
             Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
@@ -133,8 +133,8 @@ impl Views<'_> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
             let mut details = Vec::new();
-            for row in tx.repos_page(everything, &after, limit).await? {
-                let tasks = tx.counts_of_repo(&row.id).await?;
+            for row in tx.repos().page(everything, &after, limit).await? {
+                let tasks = tx.repos().task_counts_of(&row.id).await?;
                 details.push(repo_detail(tx, engine.context(row), tasks).await?);
             }
             Ok(details)
@@ -149,9 +149,9 @@ impl Views<'_> {
     pub async fn show_repo(&self, name: String, everything: bool) -> Result<RepoDetail, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let row = tx.repo_by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
+            let row = tx.repos().by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
             let row = row.ok_or(EngineError::NoSuchRepo(name))?;
-            let tasks = tx.counts_of_repo(&row.id).await?;
+            let tasks = tx.repos().task_counts_of(&row.id).await?;
             Ok(repo_detail(tx, engine.context(row), tasks).await?)
         }))
         .await
@@ -163,12 +163,12 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         // The former holder of a finished task is no longer responsible for it.
         _ if task.state.is_over() => None,
         Some(worker) => {
-            let until = tx.live_lease(&task.id).await?.map(|lease| lease.expires_at);
-            tx.worker(worker).await?.map(|worker| Holder { name: worker.display_name().to_owned(), until })
+            let until = tx.leases().live(&task.id).await?.map(|lease| lease.expires_at);
+            tx.workers().get(worker).await?.map(|worker| Holder { name: worker.display_name().to_owned(), until })
         }
         None => None,
     };
-    let extra = tx.own_fields_of_task(&task.id).await?;
+    let extra = tx.tasks().own_fields(&task.id).await?;
     Ok(TaskView { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None })
 }
 

@@ -25,9 +25,9 @@ pub(crate) async fn name(tx: &mut Tx, person: &Person, accounts: &[UserRef]) -> 
     let mut accounts: Vec<&UserRef> = accounts.iter().collect();
     accounts.sort_by_key(|account| account.id);
     for account in accounts {
-        people.push(tx.record_person(account.id, &account.login, account.is_bot).await?);
+        people.push(tx.people().record(account.id, &account.login, account.is_bot).await?);
     }
-    tx.declare_agents(person, &people).await
+    tx.people().declare_agents(person, &people).await
 }
 
 impl Workers<'_> {
@@ -59,7 +59,7 @@ impl Workers<'_> {
 
     /// Returns a reader for account lookups: that of any repository the App serves.
     pub(crate) async fn any_reader(&self) -> Result<Option<RepoReader>, EngineError> {
-        let repos = self.read(transaction!(|tx| Ok(tx.repos().await?))).await?;
+        let repos = self.read(transaction!(|tx| Ok(tx.repos().list().await?))).await?;
         let served =
             repos.into_iter().find(|row| row.managed && row.inactive.is_none() && row.installation_id.is_some());
         served.filter(|_| self.github().is_some()).map(|row| self.reader(&row)).transpose()

@@ -164,9 +164,9 @@ impl Workers<'_> {
                         capacity: registration.capacity,
                         max_concurrent: registration.max_concurrent,
                     };
-                    let id = tx.insert_worker(&new).await?;
-                    tx.set_capabilities(&id, &registration.capabilities, &registration.extra).await?;
-                    tx.insert_token(&token_hash, &id).await?;
+                    let id = tx.workers().insert(&new).await?;
+                    tx.workers().set_capabilities(&id, &registration.capabilities, &registration.extra).await?;
+                    tx.tokens().insert(&token_hash, &id).await?;
                     let link = match linking {
                         Some((handle, code)) => {
                             let expires_at = links::offer(tx, &id, &handle, &code).await?;
@@ -175,7 +175,7 @@ impl Workers<'_> {
                         None => None,
                     };
                     let event = Event::new(EventKind::WorkerRegistered, json!({ "skills": new.skills }));
-                    tx.append_events(&[event.about_worker(&id)]).await?;
+                    tx.events().append(&[event.about_worker(&id)]).await?;
                     Ok((id, link))
                 }),
             )
@@ -189,7 +189,7 @@ impl Workers<'_> {
         let (worker, fresh) = self
             .read({
                 let hash = hash.clone();
-                transaction!(|tx| Ok((tx.worker_by_token(&hash).await?, tx.token_is_fresh(&hash).await?)))
+                transaction!(|tx| Ok((tx.workers().by_token(&hash).await?, tx.tokens().is_fresh(&hash).await?)))
             })
             .await?;
         let Some(worker) = worker.filter(|worker| !worker.revoked) else { return Ok(None) };
@@ -212,8 +212,8 @@ impl Workers<'_> {
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                tx.worker_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
-                let ended = tx.tell_ended(&id).await?;
+                tx.workers().record_seen(&id, Some(beat.status), beat.note.as_deref()).await?;
+                let ended = tx.leases().take_ended(&id).await?;
                 let beat = HeartbeatResponse { now: tx.now(), ended: ended.iter().filter_map(ended_lease).collect() };
                 settle(keep, tx, &beat).await?;
                 Ok(beat)
@@ -229,7 +229,7 @@ impl Workers<'_> {
         let due = self
             .read(transaction!(|tx| {
                 let now = tx.now();
-                let mut leases = tx.live_leases_of(&id).await?;
+                let mut leases = tx.leases().live_of_worker(&id).await?;
                 leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
                 Ok(leases)
             }))
@@ -246,10 +246,10 @@ impl Workers<'_> {
         self.write(
             Scope::repo(&repo),
             transaction!(|tx| {
-                let Some(lease) = tx.lease(&lease).await?.filter(|lease| lease.is_live()) else { return Ok(()) };
+                let Some(lease) = tx.leases().get(&lease).await?.filter(|lease| lease.is_live()) else { return Ok(()) };
                 let Some(until) = lease.renewal(tx.now()) else { return Ok(()) };
-                tx.renew_lease(&lease.id, until).await?;
-                let Some(task) = tx.task(&lease.task).await? else { return Ok(()) };
+                tx.leases().renew(&lease.id, until).await?;
+                let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
                 let context = RepoContext::load(tx, &repo, &settings).await?;
                 Ok(tell::lease(tx, &context, &task, None).await?)
             }),
@@ -264,9 +264,9 @@ impl Workers<'_> {
             .write(
                 Scope::global(),
                 transaction!(|tx| {
-                    tx.worker_seen(&id, None, None).await?;
+                    tx.workers().record_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
-                    let load = tx.load(&id).await?;
+                    let load = tx.workers().load(&id).await?;
                     let room = worker.free_leases(load);
                     let wants = room > 0 && worker.status != WorkerStatus::Paused;
                     Ok(wants.then_some(Demand { skills: worker.skills, room }))
@@ -314,13 +314,13 @@ impl Workers<'_> {
         let (engine, id) = (self.0.clone(), worker.clone());
         self.read(transaction!(|tx| {
             let mut items = Vec::new();
-            for task in tx.tasks_of_worker(&id).await? {
+            for task in tx.tasks().of_worker(&id).await? {
                 let repo = RepoContext::load(tx, &task.repo, engine.settings()).await?;
                 let lease = match &task.last_lease {
-                    Some(id) => tx.lease(id).await?,
+                    Some(id) => tx.leases().get(id).await?,
                     None => None,
                 };
-                let extra = tx.own_fields_of_task(&task.id).await?;
+                let extra = tx.tasks().own_fields(&task.id).await?;
                 let terms = Terms::of(&repo);
                 items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms, waits: repo.row.inactive });
             }

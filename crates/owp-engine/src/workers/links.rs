@@ -35,7 +35,7 @@ pub struct LinkCode {
 
 /// Returns the issue that a policy names for link comments, if any.
 pub(crate) async fn meeting_place(tx: &mut Tx, settings: &Settings) -> Result<Option<String>, StoreError> {
-    let repos = tx.repos_naming_a_link_issue().await?;
+    let repos = tx.policies().repos_naming_a_link_issue().await?;
     let named = |row: RepoRow| {
         let repo = RepoContext::new(row, settings);
         repo.policy.link_issue.map(|issue| format!("{}#{issue}", repo.row.name))
@@ -57,8 +57,8 @@ pub(crate) async fn offer(
     code: &SecretString,
 ) -> Result<Timestamp, StoreError> {
     let until = tx.now() + LINK_CODE_LIFE;
-    tx.forget_ended_codes(ENDED_AT_ONCE).await?;
-    tx.insert_link_code(&secret_hash(code.expose_secret()), worker, handle.trim_start_matches('@'), until).await?;
+    tx.link_codes().forget_ended(ENDED_AT_ONCE).await?;
+    tx.link_codes().insert(&secret_hash(code.expose_secret()), worker, handle.trim_start_matches('@'), until).await?;
     Ok(until)
 }
 
@@ -78,16 +78,16 @@ pub(crate) async fn redeem(
     person: &Person,
     login: &str,
 ) -> Result<Result<Worker, BadCode>, EngineError> {
-    let known = tx.link_code(hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
+    let known = tx.link_codes().get(hash).await?.filter(|(_, _, expires_at)| *expires_at > tx.now());
     let Some((worker, handle, _)) = known else { return Ok(Err(BadCode::Unknown)) };
     if handle != login.to_lowercase() {
         return Ok(Err(BadCode::OtherAccount));
     }
     let worker = facts::known_worker(tx, &worker).await?;
-    tx.use_link_code(hash).await?;
-    tx.set_person(&worker.id, person).await?;
+    tx.link_codes().use_once(hash).await?;
+    tx.workers().set_person(&worker.id, person).await?;
     let linked = Event::new(EventKind::WorkerLinked, json!({ "login": login })).about_worker(&worker.id);
-    tx.append_events(&[linked]).await?;
+    tx.events().append(&[linked]).await?;
     Ok(Ok(worker))
 }
 
@@ -104,7 +104,7 @@ impl Workers<'_> {
     ) -> Result<Worker, EngineError> {
         let hash = secret_hash(&code.to_uppercase());
         let asked = hash.clone();
-        let other = self.read(transaction!(|tx| Ok(tx.link_code(&asked).await?))).await?;
+        let other = self.read(transaction!(|tx| Ok(tx.link_codes().get(&asked).await?))).await?;
         // Both rows, so that neither worker is linked, unlinked or revoked meanwhile.
         let workers: Vec<WorkerId> = other.into_iter().map(|(worker, ..)| worker).chain([by.clone()]).collect();
         let by = by.clone();
@@ -142,7 +142,7 @@ impl Workers<'_> {
                 if worker.person.is_linked() {
                     return Err(already(worker.login.as_deref()).into());
                 }
-                tx.forget_link_codes(&id).await?;
+                tx.link_codes().forget(&id).await?;
                 let expires_at = offer(tx, &id, &handle, &code).await?;
                 Ok(LinkCode { code, expires_at, issue: meeting_place(tx, &settings).await? })
             }),

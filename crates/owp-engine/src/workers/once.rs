@@ -49,7 +49,7 @@ pub struct Keep<T: ?Sized> {
 pub(crate) async fn settle<T: ?Sized + Sync>(keep: Option<Keep<T>>, tx: &mut Tx, done: &T) -> Result<(), EngineError> {
     let Some(Keep { once, render }) = keep else { return Ok(()) };
     let answer = render(done);
-    if tx.settle_answer(&once.scope, once.until, &answer).await? { Ok(()) } else { Err(EngineError::KeyTaken) }
+    if tx.answers().settle(&once.scope, once.until, &answer).await? { Ok(()) } else { Err(EngineError::KeyTaken) }
 }
 
 impl Workers<'_> {
@@ -58,7 +58,7 @@ impl Workers<'_> {
     pub async fn begin_once(&self, scope: String, body: String) -> Result<Attempt, EngineError> {
         let asked = scope.clone();
         let (reserved, now) = self
-            .write(Scope::global(), transaction!(|tx| Ok((tx.reserve_answer(&asked, &body).await?, tx.now()))))
+            .write(Scope::global(), transaction!(|tx| Ok((tx.answers().reserve(&asked, &body).await?, tx.now()))))
             .await?;
         Ok(match reserved {
             Reserved::Run(until) => Attempt::Run(Once { scope, until }),
@@ -75,13 +75,13 @@ impl Workers<'_> {
             Scope::global(),
             transaction!(|tx| {
                 let Some(answer) = answer else {
-                    tx.forget_answer(&once.scope, once.until).await?;
+                    tx.answers().forget(&once.scope, once.until).await?;
                     return Ok(None);
                 };
-                if tx.settle_answer(&once.scope, once.until, &answer).await? {
+                if tx.answers().settle(&once.scope, once.until, &answer).await? {
                     return Ok(None);
                 }
-                Ok(tx.kept_answer(&once.scope).await?)
+                Ok(tx.answers().get(&once.scope).await?)
             }),
         )
         .await
@@ -89,14 +89,14 @@ impl Workers<'_> {
 
     /// Returns the response stored under a key, for whatever request body.
     pub async fn kept_answer(&self, scope: String) -> Result<Option<KeptAnswer>, EngineError> {
-        self.read(transaction!(|tx| Ok(tx.kept_answer(&scope).await?))).await
+        self.read(transaction!(|tx| Ok(tx.answers().get(&scope).await?))).await
     }
 
     /// Deletes responses after their retention time.
     pub(crate) async fn purge_answers(&self) -> Result<(), EngineError> {
-        if !self.read(transaction!(|tx| Ok(tx.has_old_answers().await?))).await? {
+        if !self.read(transaction!(|tx| Ok(tx.answers().has_old().await?))).await? {
             return Ok(());
         }
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.purge_answers().await.map(drop)?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.answers().purge().await.map(drop)?))).await
     }
 }

@@ -104,8 +104,8 @@ impl Workers<'_> {
     pub async fn list_workers(&self, after: String, limit: i64) -> Result<Vec<ListedWorker>, EngineError> {
         self.read(transaction!(|tx| {
             let mut listed = Vec::new();
-            for (worker, created_at) in tx.workers_page(&after, limit).await? {
-                listed.push(ListedWorker { load: tx.load(&worker.id).await?, worker, created_at });
+            for (worker, created_at) in tx.workers().page(&after, limit).await? {
+                listed.push(ListedWorker { load: tx.workers().load(&worker.id).await?, worker, created_at });
             }
             Ok(listed)
         }))
@@ -128,7 +128,7 @@ impl Workers<'_> {
             let asked = id.clone();
             let theirs = self.read(transaction!(|tx| {
                 let person = facts::known_worker(tx, &asked).await?.person;
-                Ok(tx.all_workers_of(&person).await?)
+                Ok(tx.workers().all_of(&person).await?)
             }));
             scope = scope.with_workers(theirs.await?);
         }
@@ -150,12 +150,12 @@ impl Workers<'_> {
         let id = id.clone();
         self.read(transaction!(|tx| {
             let person = facts::known_worker(tx, &id).await?.person;
-            if !tx.is_scored(&person).await? {
+            if !tx.standings().is_scored(&person).await? {
                 return Ok(None);
             }
             let mut found = Vec::new();
-            for (id, repo) in tx.repos_with_outcomes(&person, REPUTATIONS_MOST).await? {
-                found.push(RepoReputation { repo, reputation: tx.reputation(&id, &person).await? });
+            for (id, repo) in tx.standings().repos_with_outcomes(&person, REPUTATIONS_MOST).await? {
+                found.push(RepoReputation { repo, reputation: tx.standings().reputation(&id, &person).await? });
             }
             Ok(Some(found))
         }))
@@ -170,9 +170,9 @@ impl Workers<'_> {
         self.write(
             Scope::global().with_workers([id.clone()]),
             transaction!(|tx| {
-                tx.insert_fresh_token(&hash, &id).await?;
+                tx.tokens().insert_fresh(&hash, &id).await?;
                 let event = Event::new(EventKind::WorkerTokenRotated, json!({}));
-                Ok(tx.append_events(&[event.about_worker(&id)]).await?)
+                Ok(tx.events().append(&[event.about_worker(&id)]).await?)
             }),
         )
         .await?;
@@ -182,7 +182,7 @@ impl Workers<'_> {
     /// Records the first use of a rotated token, which ends the old one.
     pub(crate) async fn first_use(&self, id: &WorkerId, hash: String) -> Result<(), EngineError> {
         let id = id.clone();
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.use_fresh_token(&hash, &id).await.map(drop)?))).await
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.tokens().use_fresh(&hash, &id).await.map(drop)?))).await
     }
 
     /// Ends a worker's access at its own request: its tokens become invalid and its tasks go back to everybody. Returns
@@ -198,7 +198,7 @@ impl Workers<'_> {
     /// [`EngineError::UnknownWorker`].
     pub async fn revoke_worker(&self, id: &WorkerId, reason: Option<String>) -> Result<usize, EngineError> {
         let asked = id.clone();
-        let known = self.read(transaction!(|tx| Ok(tx.worker(&asked).await?))).await?;
+        let known = self.read(transaction!(|tx| Ok(tx.workers().get(&asked).await?))).await?;
         known.ok_or(EngineError::UnknownWorker)?;
         self.end_access(id, EndReason::Revoked, LeaseEnd::Revoked { by: None, reason }).await
     }
@@ -211,12 +211,12 @@ impl Workers<'_> {
             .write(
                 Scope::global().with_workers([id.clone()]),
                 transaction!(|tx| {
-                    if tx.revoke_worker(&worker).await? {
+                    if tx.workers().revoke(&worker).await? {
                         let said = json!({ "reason": why.name(), "words": words });
                         let event = Event::new(EventKind::WorkerRevoked, said);
-                        tx.append_events(&[event.about_worker(&worker)]).await?;
+                        tx.events().append(&[event.about_worker(&worker)]).await?;
                     }
-                    Ok(tx.live_leases_of(&worker).await?)
+                    Ok(tx.leases().live_of_worker(&worker).await?)
                 }),
             )
             .await?;
@@ -240,10 +240,10 @@ impl Workers<'_> {
         self.write(
             Scope::repo(&lease.repo),
             transaction!(|tx| {
-                let Some(now) = tx.live_lease(&lease.task).await?.filter(|now| now.id == lease.id) else {
+                let Some(now) = tx.leases().live(&lease.task).await?.filter(|now| now.id == lease.id) else {
                     return Ok(false);
                 };
-                let Some(task) = tx.task(&now.task).await? else { return Ok(false) };
+                let Some(task) = tx.tasks().get(&now.task).await? else { return Ok(false) };
                 let context = RepoContext::load(tx, &lease.repo, &settings).await?;
                 transition::carry_out(tx, &context, task, Move::Return(why), Some(told)).await?;
                 settle(keep, tx, &()).await?;
@@ -258,9 +258,9 @@ impl Workers<'_> {
 /// has locked them all.
 pub(crate) async fn ask_for_score(tx: &mut Tx, worker: &Worker, scored: bool) -> Result<(), StoreError> {
     if scored {
-        return tx.ask_for_score(&worker.id).await;
+        return tx.standings().ask_for_score(&worker.id).await;
     }
-    tx.forget_score(&worker.person).await
+    tx.standings().forget_score(&worker.person).await
 }
 
 /// Declares the agents of a worker's contributor. The next count judges their open pull requests again.
@@ -280,16 +280,16 @@ async fn name_agents(tx: &mut Tx, worker: &Worker, named: Option<&[UserRef]>) ->
 
 async fn view(tx: &mut Tx, id: &WorkerId) -> Result<WorkerView, EngineError> {
     let worker = facts::known_worker(tx, id).await?;
-    let said = tx.worker_said(id).await?.ok_or(EngineError::UnknownWorker)?;
+    let said = tx.workers().details(id).await?.ok_or(EngineError::UnknownWorker)?;
     Ok(WorkerView {
-        load: tx.load(id).await?,
+        load: tx.workers().load(id).await?,
         capabilities: said.capabilities,
         extra: said.extra,
         note: said.note,
         paused: said.paused,
         created_at: said.created_at,
-        scored: tx.is_scored(&worker.person).await?,
-        agents: tx.agent_logins(&worker.person).await?,
+        scored: tx.standings().is_scored(&worker.person).await?,
+        agents: tx.people().agent_logins(&worker.person).await?,
         worker,
     })
 }
@@ -300,15 +300,15 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
         ask_for_score(tx, &worker, scored).await?;
     }
     if let Some(name) = &change.name {
-        tx.rename_worker(&worker.id, name).await?;
+        tx.workers().rename(&worker.id, name).await?;
     }
     if let Some(paused) = change.paused {
-        tx.pause_worker(&worker.id, paused).await?;
+        tx.workers().pause(&worker.id, paused).await?;
     }
     let skills = change.skills.unwrap_or(worker.skills);
     let capacity = change.capacity.unwrap_or(worker.capacity);
     let max_concurrent = change.max_concurrent.unwrap_or(worker.max_concurrent);
-    tx.set_profile(&worker.id, &skills, capacity, max_concurrent).await?;
+    tx.workers().set_profile(&worker.id, &skills, capacity, max_concurrent).await?;
     let mut extra = before.extra;
     for (name, value) in change.extra {
         match value {
@@ -324,7 +324,7 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
         return Err(Refused::because(why).into());
     }
     let capabilities = change.capabilities.unwrap_or(before.capabilities);
-    tx.set_capabilities(&worker.id, &capabilities, &extra).await?;
+    tx.workers().set_capabilities(&worker.id, &capabilities, &extra).await?;
     let mut changed = json!({ "skills": skills, "capacity": capacity, "concurrent": max_concurrent });
     if let Some(agents) = change.agents {
         changed["agents"] = json!(agents);
@@ -332,5 +332,5 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
     if let Some(paused) = change.paused {
         changed["paused"] = json!(paused);
     }
-    Ok(tx.append_events(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
+    Ok(tx.events().append(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
 }

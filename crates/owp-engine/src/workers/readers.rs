@@ -23,13 +23,15 @@ impl Workers<'_> {
         let id = worker.clone();
         let (worker, unknown) = self
             .read(transaction!(|tx| {
-                let Some(worker) = tx.worker(&id).await?.filter(|worker| worker.person.is_linked()) else {
+                let Some(worker) = tx.workers().get(&id).await?.filter(|worker| worker.person.is_linked()) else {
                     return Ok((None, vec![]));
                 };
                 let since = tx.now() - READ_ACCESS_TTL;
                 let mut unknown = Vec::new();
-                for row in tx.private_repos_with_work().await? {
-                    if unknown.len() < ASKED_AT_ONCE && !tx.reader_is_known(&row.id, &worker.person, since).await? {
+                for row in tx.repos().private_with_work().await? {
+                    if unknown.len() < ASKED_AT_ONCE
+                        && !tx.repos().reader_is_known(&row.id, &worker.person, since).await?
+                    {
                         unknown.push(row);
                     }
                 }
@@ -52,8 +54,8 @@ impl Workers<'_> {
         let (id, person) = (row.id.clone(), worker.person.clone());
         let known = self.read(transaction!(|tx| {
             let since = tx.now() - READ_ACCESS_TTL;
-            let known = tx.reader_is_known(&id, &person, since).await?;
-            Ok(if known { Some(tx.standing(&id, &person).await?.reads) } else { None })
+            let known = tx.repos().reader_is_known(&id, &person, since).await?;
+            Ok(if known { Some(tx.standings().get(&id, &person).await?.reads) } else { None })
         }));
         match known.await? {
             Some(reads) => Ok(reads),
@@ -75,9 +77,9 @@ impl Workers<'_> {
             Scope::global(),
             transaction!(|tx| {
                 if let Some(login) = &renamed {
-                    tx.rename_person(id, login).await?;
+                    tx.people().rename(id, login).await?;
                 }
-                Ok(tx.set_reader(&repo, &person, may).await?)
+                Ok(tx.repos().set_reader(&repo, &person, may).await?)
             }),
         )
         .await

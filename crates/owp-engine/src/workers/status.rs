@@ -99,12 +99,12 @@ impl Workers<'_> {
             scope,
             transaction!(|tx| {
                 let context = RepoContext::load(tx, &repo, &settings).await?;
-                let task = tx.task(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                let task = tx.tasks().get(&task.id).await?.ok_or(EngineError::UnknownTask)?;
                 check_holder(&worker, &task, report.lease.as_ref())?;
-                tx.worker_seen(&worker.id, None, None).await?;
+                tx.workers().record_seen(&worker.id, None, None).await?;
                 if task.state != report.status.state() {
                     if let Some(event) = report.event() {
-                        tx.append_events(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
+                        tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
                     }
                     match (context.row.managed, view) {
                         (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
@@ -205,7 +205,7 @@ async fn managed(tx: &mut Tx, repo: &RepoContext, task: Task, report: &Report) -
 async fn managed_pull(tx: &mut Tx, repo: &RepoContext, task: &Task, look: &PullDetails) -> Result<(), EngineError> {
     let author = look.info.author.as_ref().map(|user| user.id);
     let theirs = match &task.last_holder {
-        Some(holder) => tx.agents_of(&[holder]).await?.is_work_of(author, holder),
+        Some(holder) => tx.people().agents_of(&[holder]).await?.is_work_of(author, holder),
         None => false,
     };
     if !theirs {

@@ -187,19 +187,19 @@ impl Bench {
     /// Creates a manual repository.
     pub(super) async fn repo(&self, name: &str) -> RepoId {
         let name = name.to_owned();
-        self.change(move |tx| Box::pin(async move { tx.insert_repo(&name).await })).await
+        self.change(move |tx| Box::pin(async move { tx.repos().insert(&name).await })).await
     }
 
     /// Creates a repository with the App installed, in installation 9.
     pub(super) async fn managed_repo(&self, github_id: i64, name: &str) -> RepoId {
-        self.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
+        self.change(|tx| Box::pin(async move { tx.installations().record(9, "acme", false).await })).await;
         self.sighting(github_id, name).await
     }
 
     /// Records that GitHub shows a repository under a name.
     pub(super) async fn sighting(&self, github_id: i64, name: &str) -> RepoId {
         let seen = GitHubRepo { github_id, installation_id: 9, name: name.to_owned(), private: false, archived: false };
-        self.change(move |tx| Box::pin(async move { tx.record_sighting(&seen, false).await })).await
+        self.change(move |tx| Box::pin(async move { tx.repos().record_github(&seen, false).await })).await
     }
 
     /// Registers a worker of the GitHub user `github_id`.
@@ -212,7 +212,7 @@ impl Bench {
             capacity,
             max_concurrent,
         };
-        self.change(move |tx| Box::pin(async move { tx.insert_worker(&new).await })).await
+        self.change(move |tx| Box::pin(async move { tx.workers().insert(&new).await })).await
     }
 
     /// Creates a ready task for an issue.
@@ -222,8 +222,8 @@ impl Bench {
         let event = Event::new(EventKind::TaskCreated, serde_json::json!({ "issue": issue })).about_task(&id);
         self.write(Scope::repo(repo), move |tx| {
             Box::pin(async move {
-                tx.insert_task(&task).await?;
-                tx.append_events(&[event]).await
+                tx.tasks().insert(&task).await?;
+                tx.events().append(&[event]).await
             })
         })
         .await
@@ -234,7 +234,7 @@ impl Bench {
     /// Stores a move of the state machine and returns its result.
     pub(super) async fn step(&self, task: &TaskId, step: Move) -> Result<Moved, StoreError> {
         let (id, now) = (task.clone(), task.clone());
-        let repo = self.read(move |tx| Box::pin(async move { tx.task(&now).await })).await.unwrap().repo;
+        let repo = self.read(move |tx| Box::pin(async move { tx.tasks().get(&now).await })).await.unwrap().repo;
         self.write(Scope::repo(&repo), move |tx| Box::pin(async move { step_in(tx, &id, step).await })).await
     }
 
@@ -255,9 +255,9 @@ impl Bench {
         let (at, tasks) = (repo.clone(), tasks.iter().map(|t| (*t).clone()).collect::<Vec<_>>());
         self.write(Scope::repo(repo), move |tx| {
             Box::pin(async move {
-                tx.save_pull(&at, &pull).await?;
+                tx.pulls().save(&at, &pull).await?;
                 for task in &tasks {
-                    tx.link_pull(&at, number, task, false).await?;
+                    tx.pulls().link(&at, number, task, false).await?;
                 }
                 Ok(())
             })
@@ -273,10 +273,10 @@ impl Bench {
 
 /// Loads a task, applies a move and saves the result, all in one job.
 pub(super) async fn step_in(tx: &mut Tx, id: &TaskId, step: Move) -> Result<Moved, StoreError> {
-    let task = tx.task(id).await?.unwrap();
-    let lease = tx.live_lease(id).await?;
+    let task = tx.tasks().get(id).await?.unwrap();
+    let lease = tx.leases().live(id).await?;
     let moved = apply(task, lease, step, tx.now()).unwrap();
-    tx.save_moved(&moved).await?;
+    tx.tasks().save_moved(&moved).await?;
     Ok(moved)
 }
 

@@ -18,7 +18,7 @@ const BOUNDS: Bounds = Bounds { per_class: 3, classes: 500, first: 300, declined
 
 async fn candidates(bench: &Bench, repo: &RepoId, bounds: Bounds) -> Vec<String> {
     let id = repo.clone();
-    let tasks = bench.read(move |tx| Box::pin(async move { tx.candidates(&id, bounds).await })).await;
+    let tasks = bench.read(move |tx| Box::pin(async move { tx.tasks().candidates(&id, bounds).await })).await;
     tasks.into_iter().map(|task| task.id.to_string()).collect()
 }
 
@@ -44,8 +44,8 @@ async fn queue(bench: &Bench, repo: &RepoId, length: i64, change: impl Fn(i64, &
         bench
             .change(move |tx| {
                 Box::pin(async move {
-                    tx.insert_task(&task).await?;
-                    tx.update_task(&task).await
+                    tx.tasks().insert(&task).await?;
+                    tx.tasks().update(&task).await
                 })
             })
             .await;
@@ -93,7 +93,7 @@ async fn prepare(bench: &Bench, repo: &RepoId, worker: &WorkerId, id: &TaskId, c
             bench
                 .change(move |tx| {
                     Box::pin(async move {
-                        let mut fresh = tx.task(&task).await?.unwrap();
+                        let mut fresh = tx.tasks().get(&task).await?.unwrap();
                         let until = tx.now() + Span::minutes(30);
                         let reserved = |until| Some(Reservation { person: Person::GitHub(9), until });
                         match case.as_str() {
@@ -103,12 +103,12 @@ async fn prepare(bench: &Bench, repo: &RepoId, worker: &WorkerId, id: &TaskId, c
                             "held" => fresh.hold = Some("edited".into()),
                             "withheld" => fresh.withheld = Some(Withheld { why: "not shown".into(), until: None }),
                             "barred" | "barred long ago" => {
-                                tx.bar_from_task(&task, &Person::GitHub(9), until).await?;
+                                tx.standings().bar_from_task(&task, &Person::GitHub(9), until).await?;
                             }
                             _ => {}
                         }
-                        tx.describe_task(&fresh).await?;
-                        tx.update_task(&fresh).await
+                        tx.tasks().describe(&fresh).await?;
+                        tx.tasks().update(&fresh).await
                     })
                 })
                 .await;
@@ -123,10 +123,10 @@ async fn facts_of(bench: &Bench, id: &TaskId) -> (TaskFacts, Timestamp) {
         .read(move |tx| {
             Box::pin(async move {
                 let now = tx.now();
-                let task = tx.task(&id).await?.unwrap();
-                let declined = tx.declines(&id, now - DECLINED_FOR).await?;
+                let task = tx.tasks().get(&id).await?.unwrap();
+                let declined = tx.leases().declines(&id, now - DECLINED_FOR).await?;
                 let declined = declined.into_iter().map(|(worker, at)| (worker, at + DECLINED_FOR)).collect();
-                let open = tx.pulls_of_task(&id).await?.into_iter().filter(|pull| pull.facts.open);
+                let open = tx.pulls().of_task(&id).await?.into_iter().filter(|pull| pull.facts.open);
                 let answer = |number| NamingPull {
                     number,
                     login: String::new(),
@@ -135,7 +135,7 @@ async fn facts_of(bench: &Bench, id: &TaskId) -> (TaskFacts, Timestamp) {
                     keeps: false,
                 };
                 let answers = open.map(|pull| answer(pull.facts.number)).collect();
-                let barred = tx.bars_of(&id).await?;
+                let barred = tx.standings().bars_of(&id).await?;
                 Ok((TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }, now))
             })
         })
@@ -160,7 +160,7 @@ on_both_engines! {
                 let spec = TaskSpec { estimate: *n, ..TaskSpec::default() };
                 let mut task = ready_task(&id(*n, place), &repo, issue, spec);
                 task.ready_since = START - Span::hours(hours);
-                bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+                bench.change(move |tx| Box::pin(async move { tx.tasks().insert(&task).await })).await;
             }
             if before.contains(case) {
                 prepare(bench, &repo, &worker, &id(*n, "a"), case).await;
@@ -262,8 +262,8 @@ on_both_engines! {
         bench.meddle(&format!("UPDATE tasks SET ready_since = {} WHERE id IN ('t_4', 't_6')", START.0 - 95 * 3_600_000)).await;
         let (id, answered) = (repo.clone(), TaskId::new("t_5"));
         bench.change(move |tx| Box::pin(async move {
-            tx.save_pull(&id, &pull_row(3, 7, false)).await?;
-            tx.link_pull(&id, 3, &answered, false).await.map(drop)
+            tx.pulls().save(&id, &pull_row(3, 7, false)).await?;
+            tx.pulls().link(&id, 3, &answered, false).await.map(drop)
         })).await;
         let found = candidates(bench, &repo, BOUNDS).await;
         assert_eq!(found, ["t_2", "t_3", "t_4", "t_5", "t_6", "t_7"], "three that every worker can take: 3, 6 and 7");

@@ -13,7 +13,7 @@ use serde_json::json;
 
 async fn verify(bench: &Bench, chain: &str) -> Result<usize, StoreError> {
     let chain = chain.to_owned();
-    bench.store.read(move |tx| Box::pin(async move { tx.verify_chain(&chain).await })).await
+    bench.store.read(move |tx| Box::pin(async move { tx.audit().verify(&chain).await })).await
 }
 
 /// Creates a repository whose chain has 5 events: a task created, granted, started and given back.
@@ -41,7 +41,7 @@ on_both_engines! {
     async fn a_chain_tells_the_story_in_order_and_verifies(bench) {
         let repo = storied_repo(bench).await;
         let chain = repo.to_string();
-        let events = bench.read(move |tx| Box::pin(async move { tx.chain_events(&chain).await })).await;
+        let events = bench.read(move |tx| Box::pin(async move { tx.audit().chain(&chain).await })).await;
         let told: Vec<_> = events.iter().map(|e| (e.seq, e.kind.as_str())).collect();
         assert_eq!(
             told,
@@ -61,9 +61,9 @@ on_both_engines! {
     async fn the_latest_events_come_newest_first_though_they_share_a_moment(bench) {
         let repo = storied_repo(bench).await;
         bench.change(|tx| Box::pin(async move {
-            tx.append_events(&[Event::new(EventKind::WorkerRegistered, json!({}))]).await
+            tx.events().append(&[Event::new(EventKind::WorkerRegistered, json!({}))]).await
         })).await;
-        let recent = bench.read(|tx| Box::pin(async move { tx.recent_events(4).await })).await;
+        let recent = bench.read(|tx| Box::pin(async move { tx.events().recent(4).await })).await;
         let told: Vec<_> = recent.iter().map(|e| (e.kind.as_str(), e.repo.is_some())).collect();
         assert_eq!(
             told,
@@ -135,7 +135,7 @@ on_both_engines! {
             store.write(scope, move |tx| {
                 Box::pin(async move {
                     let event = Event::new(EventKind::BudgetSet, json!({ "n": n })).about_worker(&WorkerId::new("w_1"));
-                    tx.append_events(&[event]).await
+                    tx.events().append(&[event]).await
                 })
             })
         });

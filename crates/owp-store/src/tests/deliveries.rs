@@ -17,17 +17,18 @@ async fn receive(bench: &Bench, id: &str, key: &str) -> bool {
         comment: id.strip_prefix('c').and_then(|id| id.parse().ok()),
         speaker: id.split_once(" of ").and_then(|(_, speaker)| speaker.parse().ok()),
     };
-    bench.change(move |tx| Box::pin(async move { tx.insert_delivery(&new).await })).await
+    bench.change(move |tx| Box::pin(async move { tx.deliveries().insert(&new).await })).await
 }
 
 async fn take(bench: &Bench) -> Option<Delivery> {
     bench
         .change(|tx| {
             Box::pin(async move {
-                for lost in tx.lost_deliveries().await? {
-                    tx.rescue_delivery(&lost, tx.now()).await?;
+                for lost in tx.deliveries().lost().await? {
+                    let now = tx.now();
+                    tx.deliveries().rescue(&lost, now).await?;
                 }
-                tx.take_delivery(HOLD).await
+                tx.deliveries().take(HOLD).await
             })
         })
         .await
@@ -35,11 +36,11 @@ async fn take(bench: &Bench) -> Option<Delivery> {
 
 async fn finish(bench: &Bench, taken: &Delivery) -> Result<(), StoreError> {
     let taken = taken.clone();
-    bench.write(Scope::global(), move |tx| Box::pin(async move { tx.finish_delivery(&taken).await })).await
+    bench.write(Scope::global(), move |tx| Box::pin(async move { tx.deliveries().finish(&taken).await })).await
 }
 
 async fn pending(bench: &Bench) -> i64 {
-    bench.read(|tx| Box::pin(async move { tx.pending_deliveries().await })).await
+    bench.read(|tx| Box::pin(async move { tx.deliveries().count_pending().await })).await
 }
 
 on_both_engines! {
@@ -77,7 +78,8 @@ on_both_engines! {
         let first = take(bench).await.unwrap();
         assert_eq!(first.id, "d1 of 7");
         bench.change(move |tx| Box::pin(async move {
-            tx.postpone_delivery(&first, tx.now() + Span::hours(2), "not yet").await
+            let now = tx.now();
+            tx.deliveries().postpone(&first, now + Span::hours(2), "not yet").await
         })).await;
         for id in ["d3 of 8", "d4", "d5 of 7"] {
             let taken = take(bench).await.unwrap();
@@ -101,15 +103,16 @@ on_both_engines! {
         // The first take is late: its work is rolled back, and the second take is not affected.
         let late = lost.clone();
         let effect: Result<(), StoreError> = bench.write(Scope::global(), move |tx| Box::pin(async move {
-            tx.insert_repo("acme/late").await?;
-            tx.finish_delivery(&late).await
+            tx.repos().insert("acme/late").await?;
+            tx.deliveries().finish(&late).await
         })).await;
         assert!(effect.is_err());
         bench.change(move |tx| Box::pin(async move {
-            tx.postpone_delivery(&lost, tx.now(), "late").await?;
-            tx.rescue_delivery(&lost, tx.now()).await?;
-            assert!(!tx.bury_delivery(&lost, "late").await?);
-            assert!(matches!(tx.keep_delivery(&lost, HOLD).await, Err(StoreError::TakenOver(_))));
+            let now = tx.now();
+            tx.deliveries().postpone(&lost, now, "late").await?;
+            tx.deliveries().rescue(&lost, now).await?;
+            assert!(!tx.deliveries().bury(&lost, "late").await?);
+            assert!(matches!(tx.deliveries().renew(&lost, HOLD).await, Err(StoreError::TakenOver(_))));
             Ok(())
         })).await;
         assert!(take(bench).await.is_none());
@@ -124,7 +127,7 @@ on_both_engines! {
         for _ in 0..5 {
             bench.advance(Span(HOLD.0 - 1));
             let kept = taken.clone();
-            bench.change(move |tx| Box::pin(async move { tx.keep_delivery(&kept, HOLD).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.deliveries().renew(&kept, HOLD).await })).await;
             assert!(take(bench).await.is_none());
         }
         finish(bench, &taken).await.unwrap();
@@ -138,8 +141,9 @@ on_both_engines! {
         assert_eq!(take(bench).await.unwrap().id, "d1");
         bench.advance(HOLD);
         bench.change(|tx| Box::pin(async move {
-            for lost in tx.lost_deliveries().await? {
-                tx.rescue_delivery(&lost, tx.now() + Span::minutes(1)).await?;
+            for lost in tx.deliveries().lost().await? {
+                let now = tx.now();
+                tx.deliveries().rescue(&lost, now + Span::minutes(1)).await?;
             }
             Ok(())
         })).await;
@@ -162,7 +166,8 @@ on_both_engines! {
         receive(bench, "d1", "r1").await;
         let taken = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.postpone_delivery(&taken, tx.now() + Span::secs(10), "GitHub answered 502").await
+            let now = tx.now();
+            tx.deliveries().postpone(&taken, now + Span::secs(10), "GitHub answered 502").await
         })).await;
         assert!(take(bench).await.is_none());
         assert_eq!(pending(bench).await, 1);
@@ -173,7 +178,7 @@ on_both_engines! {
     async fn a_buried_delivery_is_not_taken_again_but_kept_for_the_operator(bench) {
         receive(bench, "d1", "r1").await;
         let taken = take(bench).await.unwrap();
-        bench.change(move |tx| Box::pin(async move { tx.bury_delivery(&taken, "not JSON").await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.deliveries().bury(&taken, "not JSON").await })).await;
         bench.advance(Span::days(1));
         assert!(take(bench).await.is_none());
         assert_eq!(pending(bench).await, 0);
@@ -184,8 +189,8 @@ on_both_engines! {
         receive(bench, "d1", "r1").await;
         let taken = take(bench).await.unwrap();
         let outcome: Result<(), StoreError> = bench.write(Scope::global(), move |tx| Box::pin(async move {
-            tx.finish_delivery(&taken).await?;
-            tx.insert_repo("acme/rocket").await?;
+            tx.deliveries().finish(&taken).await?;
+            tx.repos().insert("acme/rocket").await?;
             Err(StoreError::Corrupt("the effect fails".into()))
         })).await;
         assert!(outcome.is_err());
@@ -201,16 +206,17 @@ on_both_engines! {
         for _ in 0..3 {
             let taken = take(bench).await.unwrap();
             bench.change(move |tx| Box::pin(async move {
+                let now = tx.now();
                 match taken.id.as_str() {
-                    "done" => tx.finish_delivery(&taken).await,
-                    "dead" => tx.bury_delivery(&taken, "no").await.map(drop),
-                    _ => tx.postpone_delivery(&taken, tx.now(), "later").await,
+                    "done" => tx.deliveries().finish(&taken).await,
+                    "dead" => tx.deliveries().bury(&taken, "no").await.map(drop),
+                    _ => tx.deliveries().postpone(&taken, now, "later").await,
                 }
             })).await;
         }
-        assert_eq!(bench.change(|tx| Box::pin(async move { tx.purge_deliveries(tx.now()).await })).await, 0);
+        assert_eq!(bench.change(|tx| Box::pin(async move { let now = tx.now(); tx.deliveries().purge(now).await })).await, 0);
         bench.advance(Span(1));
-        assert_eq!(bench.change(|tx| Box::pin(async move { tx.purge_deliveries(tx.now()).await })).await, 2);
+        assert_eq!(bench.change(|tx| Box::pin(async move { let now = tx.now(); tx.deliveries().purge(now).await })).await, 2);
         assert_eq!(take(bench).await.unwrap().id, "waiting");
     }
 
@@ -224,7 +230,7 @@ on_both_engines! {
         while pending(bench).await > 0 {
             let takers = (0..8).map(|n| {
                 let store = if n % 2 == 0 { &bench.store } else { &replica };
-                store.write(Scope::global(), |tx| Box::pin(async move { tx.take_delivery(HOLD).await }))
+                store.write(Scope::global(), |tx| Box::pin(async move { tx.deliveries().take(HOLD).await }))
             });
             let mut taken = Vec::new();
             for outcome in join_all(takers).await {
@@ -247,7 +253,7 @@ on_both_engines! {
     async fn a_process_that_starts_alone_takes_back_what_its_predecessor_held(bench) {
         receive(bench, "d1", "r1").await;
         let held = take(bench).await.unwrap();
-        bench.change(|tx| Box::pin(async move { tx.release_claims().await })).await;
+        bench.change(|tx| Box::pin(async move { tx.sync().release_claims().await })).await;
         assert_eq!(take(bench).await.unwrap().id, held.id);
     }
 
@@ -257,27 +263,27 @@ on_both_engines! {
         for (repo, comment, line) in [(&rocket, 5, 1), (&rocket, 5, 1), (&rocket, 5, 2), (&rocket, 6, 1), (&comet, 5, 1)] {
             let repo = repo.clone();
             answers.push(bench.change(move |tx| Box::pin(async move {
-                tx.run_command_once(&repo, comment, line, None).await
+                tx.commands().run_once(&repo, comment, line, None).await
             })).await);
         }
         assert_eq!(answers, [true, false, true, true, true]);
-        let lines = bench.read(|tx| Box::pin(async move { tx.lines_done(5).await })).await;
+        let lines = bench.read(|tx| Box::pin(async move { tx.commands().lines_done(5).await })).await;
         assert_eq!(lines.into_iter().collect::<Vec<_>>(), [1, 2]);
     }
 
     async fn a_comment_is_known_while_its_delivery_waits_or_was_given_up_and_once_a_line_ran(bench) {
         let repo = bench.repo("acme/rocket").await;
-        let known = |comment: i64| bench.read(move |tx| Box::pin(async move { tx.comment_is_known(comment).await }));
+        let known = |comment: i64| bench.read(move |tx| Box::pin(async move { tx.commands().comment_is_known(comment).await }));
         receive(bench, "c5", "r1").await;
         assert_eq!((known(5).await, known(6).await), (true, false));
         let taken = take(bench).await.unwrap();
         assert!(known(5).await);
         finish(bench, &taken).await.unwrap();
         assert!(!known(5).await, "it may have arrived during a downtime");
-        bench.change(move |tx| Box::pin(async move { tx.run_command_once(&repo, 5, 1, None).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.commands().run_once(&repo, 5, 1, None).await })).await;
         receive(bench, "c6", "r1").await;
         let taken = take(bench).await.unwrap();
-        bench.change(move |tx| Box::pin(async move { tx.bury_delivery(&taken, "no").await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.deliveries().bury(&taken, "no").await })).await;
         assert_eq!((known(5).await, known(6).await), (true, true));
     }
 
@@ -287,13 +293,13 @@ on_both_engines! {
         for (comment, by) in [(1, Some((&ada, 0))), (2, Some((&ada, 50))), (3, Some((&ada, 70))), (4, Some((&bo, 70))), (5, None)] {
             let (repo, by) = (repo.clone(), by.map(|(person, minutes)| (person.clone(), START + Span::minutes(minutes))));
             bench.change(move |tx| Box::pin(async move {
-                tx.run_command_once(&repo, comment, 1, by.as_ref().map(|(person, at)| (person, *at))).await
+                tx.commands().run_once(&repo, comment, 1, by.as_ref().map(|(person, at)| (person, *at))).await
             })).await;
         }
         for (minutes, in_all, last) in [(0, 1, 1), (50, 2, 1), (59, 2, 1), (61, 1, 1), (71, 2, 1), (200, 0, 0)] {
             let (ada, until) = (ada.clone(), START + Span::minutes(minutes));
             let counts = bench.read(move |tx| Box::pin(async move {
-                tx.commands_lately(&ada, until, (Span::hours(1), Span::minutes(20))).await
+                tx.commands().count_lately(&ada, until, (Span::hours(1), Span::minutes(20))).await
             })).await;
             assert_eq!((counts.in_all, counts.last), (in_all, last), "after {minutes} minutes");
         }

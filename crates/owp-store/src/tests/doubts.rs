@@ -12,7 +12,7 @@ on_both_engines! {
             bench.advance(Span::secs(wait));
             let at = repo.clone();
             let doubt = bench
-                .write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.doubt(&at, Issue, 7).await }))
+                .write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.doubts().record(&at, Issue, 7).await }))
                 .await
                 .unwrap();
             assert_eq!((doubt.answers, doubt.is_confirmed()), (answers, answers == 3));
@@ -25,12 +25,12 @@ on_both_engines! {
         let left = bench
             .write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    tx.doubt(&at, Issue, 7).await?;
-                    tx.doubt(&at, Pull, 7).await?;
-                    tx.doubt(&at, Repo, 0).await?;
-                    assert!(tx.clear_doubt(&at, Issue, 7).await?);
-                    assert!(!tx.clear_doubt(&at, Issue, 7).await?);
-                    tx.doubts_of(&at).await
+                    tx.doubts().record(&at, Issue, 7).await?;
+                    tx.doubts().record(&at, Pull, 7).await?;
+                    tx.doubts().record(&at, Repo, 0).await?;
+                    assert!(tx.doubts().clear(&at, Issue, 7).await?);
+                    assert!(!tx.doubts().clear(&at, Issue, 7).await?);
+                    tx.doubts().of_repo(&at).await
                 })
             })
             .await

@@ -20,7 +20,7 @@ fn large(id: &str) -> NewDelivery {
 }
 
 async fn store_large(bench: &Bench, id: &'static str) -> Result<bool, StoreError> {
-    bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_delivery(&large(id)).await })).await
+    bench.write(Scope::global(), move |tx| Box::pin(async move { tx.deliveries().insert(&large(id)).await })).await
 }
 
 /// Forbids the writer's database to grow by any page.
@@ -58,7 +58,7 @@ async fn a_disk_that_fills_up_within_a_batch_answers_every_job_with_what_became_
         bench.write(Scope::global(), move |tx| {
             Box::pin(async move {
                 let new = NewDelivery { payload: "x".repeat(size), ..large(id) };
-                tx.insert_delivery(&new).await
+                tx.deliveries().insert(&new).await
             })
         })
     });
@@ -132,8 +132,8 @@ async fn a_postgresql_whose_default_is_snapshots_still_sees_what_the_lock_protec
             let id = repo.clone();
             replicas[n % 2].write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    let ceiling = tx.repo(&id).await?.unwrap().ceiling.unwrap_or(0);
-                    tx.set_ceiling(&id, ceiling + 1, true).await
+                    let ceiling = tx.repos().get(&id).await?.unwrap().ceiling.unwrap_or(0);
+                    tx.repos().set_ceiling(&id, ceiling + 1, true).await
                 })
             })
         });

@@ -16,7 +16,7 @@ async fn tell(store: &Store, scope: Scope, count: usize) {
         .write(scope, move |tx| {
             Box::pin(async move {
                 for n in 0..count {
-                    tx.append_events(&[Event::new(EventKind::TaskUpdated, json!({ "n": n }))]).await?;
+                    tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({ "n": n }))]).await?;
                 }
                 Ok(())
             })
@@ -37,13 +37,13 @@ async fn number_all(store: &Store) -> usize {
 }
 
 async fn feed_after(store: &Store, after: i64, limit: i64) -> Vec<FeedRow> {
-    let page = store.read(move |tx| Box::pin(async move { tx.feed_page(after, limit).await })).await;
+    let page = store.read(move |tx| Box::pin(async move { tx.feed().page(after, limit).await })).await;
     let page: Result<_, StoreError> = page;
     page.unwrap().into_iter().map(|(row, _)| row).collect()
 }
 
 async fn head(store: &Store) -> i64 {
-    let head: Result<i64, StoreError> = store.read(|tx| Box::pin(async move { tx.feed_head().await })).await;
+    let head: Result<i64, StoreError> = store.read(|tx| Box::pin(async move { tx.feed().head().await })).await;
     head.unwrap()
 }
 
@@ -116,12 +116,12 @@ on_both_engines! {
         tell(&bench.store, Scope::global(), 1).await;
         number_all(&bench.store).await;
         bench.meddle("UPDATE repositories SET private = 1, name = 'acme/hidden'").await;
-        let page = bench.read(|tx| Box::pin(async move { tx.feed_page(0, 10).await })).await;
+        let page = bench.read(|tx| Box::pin(async move { tx.feed().page(0, 10).await })).await;
         let face = page[0].1.clone().unwrap();
         assert_eq!((face.name.as_str(), face.private, page[1].1.is_none()), ("acme/hidden", true, true));
-        let repos = bench.read(|tx| Box::pin(async move { tx.feed_repos(0).await })).await;
+        let repos = bench.read(|tx| Box::pin(async move { tx.feed().repos_at(0).await })).await;
         assert_eq!((repos.len(), &repos[repo.as_str()]), (1, &face));
-        assert!(bench.read(|tx| Box::pin(async move { tx.feed_repos(1).await })).await.is_empty());
+        assert!(bench.read(|tx| Box::pin(async move { tx.feed().repos_at(1).await })).await.is_empty());
     }
 
     async fn two_replicas_number_at_once_while_events_are_written(bench) {
@@ -172,7 +172,7 @@ async fn an_event_that_is_committed_late_comes_after_what_was_seen_already() {
         let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
         let late = bench.store.write(Scope::repo(&slow), move |tx| {
             Box::pin(async move {
-                tx.append_events(&[Event::new(EventKind::TaskUpdated, json!({}))]).await?;
+                tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({}))]).await?;
                 begun.send(()).unwrap();
                 waits.await.unwrap();
                 Ok::<_, StoreError>(())

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 /// Raises a repository's ceiling by one in separate steps: read, yield, write.
 async fn raise(tx: &mut Tx, repo: &RepoId) -> Result<(), StoreError> {
-    let row = tx.repo(repo).await?.unwrap();
+    let row = tx.repos().get(repo).await?.unwrap();
     tokio::task::yield_now().await;
-    tx.set_ceiling(repo, row.ceiling.unwrap_or(0) + 1, row.manual_area_locks).await
+    tx.repos().set_ceiling(repo, row.ceiling.unwrap_or(0) + 1, row.manual_area_locks).await
 }
 
 async fn ceiling(bench: &Bench, repo: &RepoId) -> Option<i64> {
     let id = repo.clone();
-    bench.read(move |tx| Box::pin(async move { tx.repo(&id).await })).await.unwrap().ceiling
+    bench.read(move |tx| Box::pin(async move { tx.repos().get(&id).await })).await.unwrap().ceiling
 }
 
 on_both_engines! {
@@ -65,7 +65,7 @@ on_both_engines! {
             bench.write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
                     raise(tx, &id).await?;
-                    if n % 2 == 0 { tx.insert_repo("acme/rocket").await.map(drop) } else { Ok(()) }
+                    if n % 2 == 0 { tx.repos().insert("acme/rocket").await.map(drop) } else { Ok(()) }
                 })
             })
         });
@@ -83,7 +83,7 @@ on_both_engines! {
                 Box::pin(async move {
                     raise(tx, &id).await?;
                     if n == 4 {
-                        assert!(tx.insert_repo("acme/rocket").await.is_err());
+                        assert!(tx.repos().insert("acme/rocket").await.is_err());
                     }
                     Ok(())
                 })
@@ -150,10 +150,10 @@ on_both_engines! {
         let repo = bench.repo("acme/rocket").await;
         let (id, other) = (repo.clone(), bench.store.clone());
         let (before, after) = bench.read(move |tx| Box::pin(async move {
-            let before = tx.repo(&id).await?.unwrap().ceiling;
+            let before = tx.repos().get(&id).await?.unwrap().ceiling;
             let raised = id.clone();
             other.write(Scope::repo(&id), move |tx| Box::pin(async move { raise(tx, &raised).await })).await?;
-            Ok((before, tx.repo(&id).await?.unwrap().ceiling))
+            Ok((before, tx.repos().get(&id).await?.unwrap().ceiling))
         })).await;
         assert_eq!((before, after), (None, None));
         assert_eq!(ceiling(bench, &repo).await, Some(1));
@@ -219,7 +219,7 @@ on_both_engines! {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
             store.write(scope, move |tx| {
                 Box::pin(async move {
-                    let load = tx.load(&worker).await?;
+                    let load = tx.workers().load(&worker).await?;
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     let fits = load.points + 2 <= 5;
                     if fits {
@@ -231,7 +231,7 @@ on_both_engines! {
         });
         let granted = join_all(jobs).await.into_iter().filter(|granted| *granted.as_ref().unwrap()).count();
         assert_eq!(granted, 2);
-        let load = bench.read(move |tx| Box::pin(async move { tx.load(&worker).await })).await;
+        let load = bench.read(move |tx| Box::pin(async move { tx.workers().load(&worker).await })).await;
         assert_eq!((load.points, load.leases), (4, 2));
     }
 
@@ -240,14 +240,14 @@ on_both_engines! {
         let jobs = (0..20).map(|n| {
             bench.write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    tx.append_events(&[Event::new(EventKind::BudgetSet, json!({ "n": n }))]).await?;
+                    tx.events().append(&[Event::new(EventKind::BudgetSet, json!({ "n": n }))]).await?;
                     if n % 3 == 0 { Err(StoreError::Corrupt("on purpose".into())) } else { Ok(()) }
                 })
             })
         });
         join_all(jobs).await;
         let chain = repo.to_string();
-        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.verify_chain(&chain).await })).await, 13);
+        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.audit().verify(&chain).await })).await, 13);
     }
 }
 

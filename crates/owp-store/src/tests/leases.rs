@@ -9,13 +9,13 @@ use owp_pool::task::{TaskSpec, TaskState};
 use owp_pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp};
 
 async fn due(bench: &Bench) -> Vec<LeaseId> {
-    let due = bench.read(|tx| Box::pin(async move { tx.due_leases().await })).await;
+    let due = bench.read(|tx| Box::pin(async move { tx.leases().due().await })).await;
     due.into_iter().map(|lease| lease.id).collect()
 }
 
 async fn areas(bench: &Bench, repo: &RepoId) -> Vec<(String, String, Option<Timestamp>)> {
     let id = repo.clone();
-    let held = bench.read(move |tx| Box::pin(async move { tx.areas_held(&id).await })).await;
+    let held = bench.read(move |tx| Box::pin(async move { tx.repos().areas_held(&id).await })).await;
     held.into_iter().map(|(area, holder)| (area, holder.name, holder.until)).collect()
 }
 
@@ -28,7 +28,7 @@ async fn by_comment(bench: &Bench, repo: &RepoId, issue: i64) -> TaskId {
 }
 
 async fn to_warn(bench: &Bench) -> usize {
-    bench.read(|tx| Box::pin(async move { tx.leases_to_warn(20, 90).await })).await.len()
+    bench.read(|tx| Box::pin(async move { tx.leases().to_warn(20, 90).await })).await.len()
 }
 
 on_both_engines! {
@@ -42,7 +42,7 @@ on_both_engines! {
         let elsewhere = bench.task(&other, 1, TaskSpec::default()).await;
         let holding = |repo: &RepoId| {
             let id = repo.clone();
-            let holders = bench.read(move |tx| Box::pin(async move { tx.newcomers_holding(&id).await }));
+            let holders = bench.read(move |tx| Box::pin(async move { tx.leases().newcomers_holding(&id).await }));
             async move { holders.await.into_iter().map(|holder| holder.name).collect::<Vec<_>>() }
         };
         bench.grant(&tasks[0], &workers[0], 1).await;
@@ -67,7 +67,7 @@ on_both_engines! {
         let moved = bench.step(&task, Move::Grant(grant)).await.unwrap();
         let (id, holder) = (task.clone(), worker.clone());
         let (stored, lease, all) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.task(&id).await?, tx.live_lease(&id).await?, tx.live_leases_of(&holder).await?))
+            Ok((tx.tasks().get(&id).await?, tx.leases().live(&id).await?, tx.leases().live_of_worker(&holder).await?))
         })).await;
         assert_eq!(stored.as_ref(), Some(&moved.task));
         assert_eq!(lease, moved.lease);
@@ -81,10 +81,10 @@ on_both_engines! {
             let task = bench.task(&repo, n, TaskSpec::default()).await;
             let id = bench.grant(&task, &worker, 1).await.id;
             bench.step(&task, Move::Return(reason)).await.unwrap();
-            let lease = bench.read(move |tx| Box::pin(async move { tx.lease(&id).await })).await.unwrap();
+            let lease = bench.read(move |tx| Box::pin(async move { tx.leases().get(&id).await })).await.unwrap();
             assert_eq!((lease.state, lease.ended_at), (LeaseState::Ended(reason), Some(START)));
         }
-        assert!(bench.read(move |tx| Box::pin(async move { tx.live_leases_of(&worker).await })).await.is_empty());
+        assert!(bench.read(move |tx| Box::pin(async move { tx.leases().live_of_worker(&worker).await })).await.is_empty());
     }
 
     async fn a_second_live_lease_on_a_task_is_refused_and_nothing_of_it_is_kept(bench) {
@@ -96,15 +96,15 @@ on_both_engines! {
         let id = task.clone();
         let grant = grant_to(&bob, 2);
         let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
-            let mut stale = tx.task(&id).await?.unwrap();
+            let mut stale = tx.tasks().get(&id).await?.unwrap();
             stale.state = TaskState::Ready;
             let moved = apply(stale, None, Move::Grant(grant), tx.now()).unwrap();
-            tx.save_moved(&moved).await
+            tx.tasks().save_moved(&moved).await
         })).await;
         assert!(outcome.is_err_and(|e| e.is_unique_violation()));
         let id = task.clone();
         let (now, lease) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.task(&id).await?.unwrap(), tx.live_lease(&id).await?))
+            Ok((tx.tasks().get(&id).await?.unwrap(), tx.leases().live(&id).await?))
         })).await;
         assert_eq!((now.assignee, now.epoch), (Some(ada), held.epoch));
         assert_eq!(lease, Some(held));
@@ -115,11 +115,11 @@ on_both_engines! {
         let worker = bench.client_of(1, 5, 2).await;
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let id = task.clone();
-        let before = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+        let before = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.unwrap();
         bench.grant(&task, &worker, 1).await;
         bench.step(&task, Move::Return(EndReason::Released)).await.unwrap();
         let moved = apply(before, None, Move::Grant(grant_to(&worker, 1)), START).unwrap();
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&moved).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.tasks().save_moved(&moved).await }));
         assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
     }
 
@@ -129,19 +129,19 @@ on_both_engines! {
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let old = bench.grant(&task, &worker, 1).await;
         let id = task.clone();
-        let late_task = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+        let late_task = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.unwrap();
         bench.step(&task, Move::Return(EndReason::Expired)).await.unwrap();
         let new = bench.grant(&task, &worker, 1).await;
         assert!(new.epoch > old.epoch);
 
         let late = apply(late_task, Some(old.clone()), Move::Deliver { pull: Some(3), author: None }, START).unwrap();
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&late).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.tasks().save_moved(&late).await }));
         assert!(outcome.await.is_err());
         let renewed = old.id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.renew_lease(&renewed, START + Span::days(9)).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.leases().renew(&renewed, START + Span::days(9)).await })).await;
         let (id, ended) = (task.clone(), old.id.clone());
         let (now, live, ended) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.task(&id).await?.unwrap(), tx.live_lease(&id).await?, tx.lease(&ended).await?.unwrap()))
+            Ok((tx.tasks().get(&id).await?.unwrap(), tx.leases().live(&id).await?, tx.leases().get(&ended).await?.unwrap()))
         })).await;
         assert_eq!((now.state, now.pull, live), (TaskState::Leased, None, Some(new)));
         assert_eq!((ended.state, ended.expires_at), (LeaseState::Ended(EndReason::Expired), old.expires_at));
@@ -152,13 +152,13 @@ on_both_engines! {
         let worker = bench.client_of(1, 5, 2).await;
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let id = task.clone();
-        let before = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+        let before = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.unwrap();
         bench.grant(&task, &worker, 1).await;
         // No lease comes with this move, so only the epoch shows that it is stale.
         let late = apply(before, None, Move::Close { reason: "label removed".into() }, START).unwrap();
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.save_moved(&late).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.tasks().save_moved(&late).await }));
         assert!(matches!(outcome.await, Err(StoreError::Corrupt(_))));
-        let now = bench.read(move |tx| Box::pin(async move { tx.task(&task).await })).await.unwrap();
+        let now = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&task).await })).await.unwrap();
         assert_eq!(now.state, TaskState::Leased);
     }
 
@@ -168,7 +168,7 @@ on_both_engines! {
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let lease = bench.grant(&task, &worker, 1).await;
         bench.step(&task, Move::Return(EndReason::Released)).await.unwrap();
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.record_warning(&lease).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.leases().record_warning(&lease).await }));
         assert!(matches!(outcome.await, Err(StoreError::Corrupt(_))));
     }
 
@@ -181,13 +181,13 @@ on_both_engines! {
         let again = Grant { lease: first.id.clone(), ..grant_to(&worker, 1) };
         assert!(bench.step(&two, Move::Grant(again)).await.is_err());
         let id = one.clone();
-        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.live_lease(&id).await })).await, Some(first));
+        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.leases().live(&id).await })).await, Some(first));
     }
 
     async fn an_area_has_one_holder_until_the_lease_ends(bench) {
         let (repo, other) = (bench.repo("acme/rocket").await, bench.repo("acme/comet").await);
         let (ada, bob) = (bench.client_of(1, 5, 2).await, bench.client_of(2, 5, 2).await);
-        bench.change(|tx| Box::pin(async move { tx.record_person(1, "ada", false).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.people().record(1, "ada", false).await })).await;
         let one = bench.task(&repo, 1, in_area("auth")).await;
         let two = bench.task(&repo, 2, in_area("auth")).await;
         let elsewhere = bench.task(&other, 1, in_area("auth")).await;
@@ -197,7 +197,7 @@ on_both_engines! {
         assert!(bench.step(&two, Move::Grant(bench.grant_of(&bob, 2))).await.is_err());
         let id = two.clone();
         let (task, live) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.task(&id).await?.unwrap(), tx.live_lease(&id).await?))
+            Ok((tx.tasks().get(&id).await?.unwrap(), tx.leases().live(&id).await?))
         })).await;
         assert_eq!((task.state, live), (TaskState::Ready, None), "the refused grant is rolled back");
         bench.grant(&elsewhere, &bob, 2).await;
@@ -236,7 +236,7 @@ on_both_engines! {
         bench.step(&one, Move::Return(EndReason::AckTimeout)).await.unwrap();
         assert_eq!(due(bench).await, []);
         let (id, until) = (active.id.clone(), active.expires_at + Span::minutes(5));
-        bench.change(move |tx| Box::pin(async move { tx.renew_lease(&id, until).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.leases().renew(&id, until).await })).await;
         bench.advance(Span(Span::minutes(64).0 - 1));
         assert_eq!(due(bench).await, []);
         bench.advance(Span(1));
@@ -265,8 +265,8 @@ on_both_engines! {
         bench.advance(Span(1));
         assert_eq!(to_warn(bench).await, 1, "a fifth of the hour is left; the worker's lease needs no warning");
         bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
-            let lease = tx.live_lease(&task).await?.unwrap();
-            tx.record_warning(&lease).await
+            let lease = tx.leases().live(&task).await?.unwrap();
+            tx.leases().record_warning(&lease).await
         })).await.unwrap();
         assert_eq!(to_warn(bench).await, 0);
     }

@@ -27,7 +27,7 @@ on_both_engines! {
         bench.repo("acme/rocket").await;
         let url = left_behind(bench).await;
         let again = open(&url, &bench.clock).await.unwrap();
-        let repos = again.read(|tx| Box::pin(async move { tx.repos().await })).await.unwrap();
+        let repos = again.read(|tx| Box::pin(async move { tx.repos().list().await })).await.unwrap();
         assert_eq!(repos[0].name, "acme/rocket");
     }
 

@@ -18,7 +18,7 @@ async fn many(bench: &Bench, repo: &RepoId, count: i64) {
 
 async fn page(bench: &Bench, filter: &TaskFilter, after: &str) -> (usize, Option<TaskId>) {
     let (filter, after) = (filter.clone(), after.to_owned());
-    let (tasks, next) = bench.read(move |tx| Box::pin(async move { tx.tasks_page(&filter, &after, 10).await })).await;
+    let (tasks, next) = bench.read(move |tx| Box::pin(async move { tx.tasks().page(&filter, &after, 10).await })).await;
     (tasks.len(), next)
 }
 

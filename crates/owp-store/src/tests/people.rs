@@ -11,17 +11,17 @@ use owp_pool::{Person, RepoId, Span, WorkerId};
 
 async fn worker(bench: &Bench, id: &WorkerId) -> Worker {
     let id = id.clone();
-    bench.read(move |tx| Box::pin(async move { tx.worker(&id).await })).await.unwrap()
+    bench.read(move |tx| Box::pin(async move { tx.workers().get(&id).await })).await.unwrap()
 }
 
 async fn standing(bench: &Bench, repo: &RepoId, person: i64) -> Standing {
     let id = repo.clone();
-    bench.read(move |tx| Box::pin(async move { tx.standing(&id, &Person::GitHub(person)).await })).await
+    bench.read(move |tx| Box::pin(async move { tx.standings().get(&id, &Person::GitHub(person)).await })).await
 }
 
 async fn load(bench: &Bench, id: &WorkerId) -> Load {
     let id = id.clone();
-    bench.read(move |tx| Box::pin(async move { tx.load(&id).await })).await
+    bench.read(move |tx| Box::pin(async move { tx.workers().load(&id).await })).await
 }
 
 fn newcomer(name: &str, person: Option<Person>, by_comment: bool) -> NewWorker {
@@ -36,7 +36,7 @@ fn newcomer(name: &str, person: Option<Person>, by_comment: bool) -> NewWorker {
 }
 
 async fn insert(bench: &Bench, new: NewWorker) -> WorkerId {
-    bench.change(move |tx| Box::pin(async move { tx.insert_worker(&new).await })).await
+    bench.change(move |tx| Box::pin(async move { tx.workers().insert(&new).await })).await
 }
 
 on_both_engines! {
@@ -57,13 +57,13 @@ on_both_engines! {
         bench.step(&task, Move::Grant(grant)).await.unwrap();
         let linked = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            let ada = tx.record_person(1, "Ada", false).await?;
-            tx.set_person(&linked, &ada).await
+            let ada = tx.people().record(1, "Ada", false).await?;
+            tx.workers().set_person(&linked, &ada).await
         })).await;
         let stored = worker(bench, &id).await;
         assert_eq!((stored.person, stored.login.as_deref()), (Person::GitHub(1), Some("Ada")));
         assert_eq!(standing(bench, &repo, 1).await.live, 1);
-        let clients = bench.read(|tx| Box::pin(async move { tx.clients_of(&Person::GitHub(1)).await })).await;
+        let clients = bench.read(|tx| Box::pin(async move { tx.workers().clients_of(&Person::GitHub(1)).await })).await;
         assert_eq!(clients.iter().map(|w| &w.id).collect::<Vec<_>>(), [&id]);
     }
 
@@ -72,10 +72,10 @@ on_both_engines! {
         let id = insert(bench, newcomer("ada", Some(ada.clone()), true)).await;
         insert(bench, newcomer("ada's laptop", Some(ada.clone()), false)).await;
         let second = newcomer("ada again", Some(ada.clone()), true);
-        let outcome = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_worker(&second).await }));
+        let outcome = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.workers().insert(&second).await }));
         assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
         let (by_comment, clients) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.comment_worker(&ada).await?, tx.clients_of(&ada).await?))
+            Ok((tx.workers().of_comments(&ada).await?, tx.workers().clients_of(&ada).await?))
         })).await;
         assert_eq!(by_comment.map(|w| w.id), Some(id));
         assert_eq!(clients.len(), 1);
@@ -83,34 +83,34 @@ on_both_engines! {
 
     async fn a_renamed_account_is_the_same_person(bench) {
         for (login, is_bot) in [("ada", false), ("ada", false), ("ada-lovelace", true)] {
-            let person = bench.change(move |tx| Box::pin(async move { tx.record_person(1, login, is_bot).await })).await;
+            let person = bench.change(move |tx| Box::pin(async move { tx.people().record(1, login, is_bot).await })).await;
             assert_eq!(person, Person::GitHub(1));
         }
-        let login = bench.read(|tx| Box::pin(async move { tx.login_of(&Person::GitHub(1)).await })).await;
+        let login = bench.read(|tx| Box::pin(async move { tx.people().login(&Person::GitHub(1)).await })).await;
         assert_eq!(login.as_deref(), Some("ada-lovelace"));
         let id = bench.client_of(1, 5, 2).await;
         assert!(worker(bench, &id).await.is_bot);
-        assert_eq!(bench.read(|tx| Box::pin(async move { tx.login_of(&Person::GitHub(2)).await })).await, None);
+        assert_eq!(bench.read(|tx| Box::pin(async move { tx.people().login(&Person::GitHub(2)).await })).await, None);
     }
 
     async fn a_login_is_the_account_it_was_last_seen_on(bench) {
         let by_login = |login: &'static str| {
             bench.read(move |tx| Box::pin(async move {
-                tx.person_by_login(login).await
+                tx.people().by_login(login).await
             }))
         };
         let seen = |id: i64, login: &'static str| {
-            bench.change(move |tx| Box::pin(async move { tx.record_person(id, login, false).await.map(drop) }))
+            bench.change(move |tx| Box::pin(async move { tx.people().record(id, login, false).await.map(drop) }))
         };
         seen(9, "eve").await;
         assert_eq!(by_login("EVE").await, Some((Person::GitHub(9), "eve".to_owned())));
         // Account 9 was renamed, and no delivery reported it.
         seen(5, "Eve").await;
         assert_eq!(by_login("eve").await, Some((Person::GitHub(5), "Eve".to_owned())));
-        bench.change(|tx| Box::pin(async move { tx.rename_person(9, "eve-2").await })).await;
+        bench.change(|tx| Box::pin(async move { tx.people().rename(9, "eve-2").await })).await;
         assert_eq!(by_login("eve-2").await, Some((Person::GitHub(9), "eve-2".to_owned())));
         // It takes its old name back.
-        bench.change(|tx| Box::pin(async move { tx.rename_person(9, "eve").await })).await;
+        bench.change(|tx| Box::pin(async move { tx.people().rename(9, "eve").await })).await;
         assert_eq!(by_login("eve").await, Some((Person::GitHub(9), "eve".to_owned())));
         assert_eq!(by_login("eve-2").await, None);
         seen(5, "eve").await;
@@ -124,15 +124,16 @@ on_both_engines! {
         for (person, hours) in [(&ada, 24), (&bo, 2)] {
             let (task, person) = (task.clone(), person.clone());
             bench.change(move |tx| Box::pin(async move {
-                tx.bar_from_task(&task, &person, tx.now() + Span::hours(hours)).await
+                let now = tx.now();
+                tx.standings().bar_from_task(&task, &person, now + Span::hours(hours)).await
             })).await;
         }
         let barred = || {
             let (task, repo, other) = (task.clone(), repo.clone(), other.clone());
             bench.read(move |tx| Box::pin(async move {
-                assert!(tx.bars_in(&other).await?.is_empty());
-                let of_task = tx.bars_of(&task).await?;
-                let in_repo: Vec<_> = tx.bars_in(&repo).await?.into_iter().map(|(_, who, until)| (who, until)).collect();
+                assert!(tx.standings().bars_in(&other).await?.is_empty());
+                let of_task = tx.standings().bars_of(&task).await?;
+                let in_repo: Vec<_> = tx.standings().bars_in(&repo).await?.into_iter().map(|(_, who, until)| (who, until)).collect();
                 assert_eq!(of_task, in_repo);
                 Ok(of_task)
             }))
@@ -141,19 +142,19 @@ on_both_engines! {
         bench.advance(Span::hours(2));
         assert_eq!(barred().await, [(ada.clone(), START + Span::hours(24))]);
         let lifted = task.clone();
-        bench.change(move |tx| Box::pin(async move { tx.lift_bar(&lifted, &ada).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.standings().lift_bar(&lifted, &ada).await })).await;
         assert!(barred().await.is_empty());
     }
 
     async fn a_token_opens_its_worker_until_it_is_revoked(bench) {
         let (ada, bob) = (bench.client_of(1, 5, 2).await, bench.client_of(2, 5, 2).await);
         let owner = ada.clone();
-        bench.change(move |tx| Box::pin(async move { tx.insert_token("hash-a", &owner).await })).await;
-        let by_token = |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.worker_by_token(hash).await }));
+        bench.change(move |tx| Box::pin(async move { tx.tokens().insert("hash-a", &owner).await })).await;
+        let by_token = |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.workers().by_token(hash).await }));
         assert_eq!(by_token("hash-a").await.map(|w| w.id), Some(ada));
         assert!(by_token("HASH-A").await.is_none());
         assert!(by_token("").await.is_none());
-        let again = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_token("hash-a", &bob).await }));
+        let again = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.tokens().insert("hash-a", &bob).await }));
         assert!(again.await.is_err_and(|e| e.is_unique_violation()));
         bench.meddle("UPDATE worker_tokens SET revoked = 1").await;
         assert!(by_token("hash-a").await.is_none());
@@ -163,11 +164,12 @@ on_both_engines! {
         let id = bench.client_of(1, 5, 2).await;
         let owner = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.insert_link_code("code", &owner, "Ada", tx.now() + Span::minutes(15)).await
+            let now = tx.now();
+            tx.link_codes().insert("code", &owner, "Ada", now + Span::minutes(15)).await
         })).await;
-        let find = || bench.read(|tx| Box::pin(async move { tx.link_code("code").await }));
+        let find = || bench.read(|tx| Box::pin(async move { tx.link_codes().get("code").await }));
         assert_eq!(find().await, Some((id, "ada".to_owned(), START + Span::minutes(15))));
-        bench.change(|tx| Box::pin(async move { tx.use_link_code("code").await })).await;
+        bench.change(|tx| Box::pin(async move { tx.link_codes().use_once("code").await })).await;
         assert_eq!(find().await, None);
     }
 
@@ -175,15 +177,16 @@ on_both_engines! {
         let id = bench.client_of(1, 5, 2).await;
         bench.change(move |tx| Box::pin(async move {
             for (hash, minutes) in [("b", 2), ("a", 1), ("c", 3), ("d", 4)] {
-                tx.insert_link_code(hash, &id, "ada", tx.now() + Span::minutes(minutes)).await?;
+                let now = tx.now();
+                tx.link_codes().insert(hash, &id, "ada", now + Span::minutes(minutes)).await?;
             }
             Ok(())
         })).await;
         bench.advance(Span::minutes(3));
-        let left = async |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.link_code(hash).await })).await.is_some();
-        bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
+        let left = async |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.link_codes().get(hash).await })).await.is_some();
+        bench.change(|tx| Box::pin(async move { tx.link_codes().forget_ended(2).await })).await;
         assert_eq!((left("a").await, left("b").await, left("c").await, left("d").await), (false, false, true, true));
-        bench.change(|tx| Box::pin(async move { tx.forget_ended_codes(2).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.link_codes().forget_ended(2).await })).await;
         assert_eq!((left("c").await, left("d").await), (false, true), "a code expires at its last moment");
     }
 
@@ -191,11 +194,11 @@ on_both_engines! {
         let id = bench.client_of(1, 5, 2).await;
         let seen = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.worker_seen(&seen, Some(WorkerStatus::Paused), Some("lunch")).await
+            tx.workers().record_seen(&seen, Some(WorkerStatus::Paused), Some("lunch")).await
         })).await;
         bench.advance(Span::minutes(3));
         let seen = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.worker_seen(&seen, None, None).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.workers().record_seen(&seen, None, None).await })).await;
         let stored = worker(bench, &id).await;
         assert_eq!((stored.status, stored.last_seen), (WorkerStatus::Paused, START + Span::minutes(3)));
         assert_eq!(bench.number("SELECT COUNT(*) FROM workers WHERE note = 'lunch'").await, 1);
@@ -204,13 +207,13 @@ on_both_engines! {
     async fn a_new_profile_replaces_the_old_one(bench) {
         let id = bench.client_of(1, 5, 2).await;
         let at = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.set_profile(&at, &["go".to_owned()], 8, 3).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.workers().set_profile(&at, &["go".to_owned()], 8, 3).await })).await;
         let stored = worker(bench, &id).await;
         assert_eq!((stored.skills, stored.capacity, stored.max_concurrent), (vec!["go".to_owned()], 8, 3));
     }
 
     async fn online_are_clients_heard_of_lately(bench) {
-        let online = || bench.read(|tx| Box::pin(async move { tx.workers_online(tx.now() - Span::secs(90)).await }));
+        let online = || bench.read(|tx| Box::pin(async move { let now = tx.now(); tx.workers().count_online(now - Span::secs(90)).await }));
         bench.client_of(1, 5, 2).await;
         insert(bench, newcomer("ada", Some(Person::GitHub(1)), true)).await;
         bench.advance(Span::secs(90));
@@ -236,9 +239,9 @@ on_both_engines! {
         // A new label applies from the next grant on.
         let first = tasks[0].clone();
         bench.change(move |tx| Box::pin(async move {
-            let mut task = tx.task(&first).await?.unwrap();
+            let mut task = tx.tasks().get(&first).await?.unwrap();
             task.spec.estimate = 100;
-            tx.describe_task(&task).await
+            tx.tasks().describe(&task).await
         })).await;
         assert_eq!(load(bench, &id).await, Load { points: 8, leases: 2 });
         bench.step(&tasks[1], Move::Deliver { pull: Some(1), author: None }).await.unwrap();
@@ -271,7 +274,7 @@ on_both_engines! {
         assert_eq!(here, expected, "no score unless the contributor asked for one");
 
         let id = laptop.clone();
-        bench.change(move |tx| Box::pin(async move { tx.ask_for_score(&id).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.standings().ask_for_score(&id).await })).await;
         let reputation = standing(bench, &repo, 1).await.reputation.unwrap();
         // A revocation does not count against the contributor; the merged delivery is one outcome.
         assert_eq!(
@@ -307,15 +310,15 @@ on_both_engines! {
             }
             let id = repo.clone();
             bench.change(move |tx| Box::pin(async move {
-                tx.set_trust(&id, &Person::GitHub(1), n + 1, "maintainer").await
+                tx.standings().set_trust(&id, &Person::GitHub(1), n + 1, "maintainer").await
             })).await;
         }
         let scored = bench.client_of(2, 99, 99).await;
-        bench.change(move |tx| Box::pin(async move { tx.ask_for_score(&scored).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.standings().ask_for_score(&scored).await })).await;
         for person in [1, 2, 3] {
             let asked = repos.clone();
             let found = bench.read(move |tx| Box::pin(async move {
-                tx.standings(&asked, &Person::GitHub(person)).await
+                tx.standings().get_all(&asked, &Person::GitHub(person)).await
             })).await;
             assert_eq!(found.len(), 3);
             for repo in &repos {
@@ -329,7 +332,7 @@ on_both_engines! {
         for level in [2, BANNED] {
             let id = repo.clone();
             bench.change(move |tx| Box::pin(async move {
-                tx.set_trust(&id, &Person::GitHub(1), level, "maintainer").await
+                tx.standings().set_trust(&id, &Person::GitHub(1), level, "maintainer").await
             })).await;
             let here = standing(bench, &repo, 1).await;
             assert_eq!((here.trust, here.is_banned()), (level, level == BANNED));

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 
 async fn row(bench: &Bench, id: &RepoId) -> RepoRow {
     let id = id.clone();
-    bench.read(move |tx| Box::pin(async move { tx.repo(&id).await })).await.unwrap()
+    bench.read(move |tx| Box::pin(async move { tx.repos().get(&id).await })).await.unwrap()
 }
 
 async fn named(bench: &Bench, name: &str) -> Option<RepoId> {
     let name = name.to_owned();
-    bench.read(move |tx| Box::pin(async move { tx.repo_by_name(&name).await })).await.map(|row| row.id)
+    bench.read(move |tx| Box::pin(async move { tx.repos().by_name(&name).await })).await.map(|row| row.id)
 }
 
 on_both_engines! {
@@ -52,7 +52,7 @@ on_both_engines! {
     async fn installing_the_app_adopts_a_manual_repository_of_that_name(bench) {
         let manual = bench.repo("Acme/Rocket").await;
         let id = manual.clone();
-        bench.change(move |tx| Box::pin(async move { tx.set_ceiling(&id, 3, false).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().set_ceiling(&id, 3, false).await })).await;
         assert!(!row(bench, &manual).await.managed);
         assert_eq!(bench.managed_repo(42, "acme/rocket").await, manual);
         let seen = row(bench, &manual).await;
@@ -62,19 +62,19 @@ on_both_engines! {
     async fn a_manual_name_is_taken_once_in_any_case_of_letters(bench) {
         bench.repo("acme/rocket").await;
         let outcome = bench.write(crate::Scope::global(), |tx| {
-            Box::pin(async move { tx.insert_repo("ACME/Rocket").await })
+            Box::pin(async move { tx.repos().insert("ACME/Rocket").await })
         });
         assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
     }
 
     async fn sightings_of_one_new_repository_at_once_make_one_row_or_say_so(bench) {
-        bench.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.installations().record(9, "acme", false).await })).await;
         let sightings = (0..8).map(|_| {
             let seen = GitHubRepo {
                 github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: false,
             };
             bench.write(crate::Scope::global(), move |tx| {
-                Box::pin(async move { tx.record_sighting(&seen, true).await })
+                Box::pin(async move { tx.repos().record_github(&seen, true).await })
             })
         });
         let done = join_all(sightings).await;
@@ -88,7 +88,7 @@ on_both_engines! {
         let archived = GitHubRepo {
             github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: true, archived: true,
         };
-        bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().record_github(&archived, false).await })).await;
         let seen = row(bench, &id).await;
         assert_eq!((seen.inactive.as_deref(), seen.private), (Some("the repository is archived"), true));
         assert_eq!(taken(bench).await, None);
@@ -101,7 +101,7 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let stop = async |why: &'static str| {
             let id = id.clone();
-            bench.change(move |tx| Box::pin(async move { tx.set_inactive(&id, Some(why)).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.repos().set_inactive(&id, Some(why)).await })).await;
         };
         let stopped = |row: RepoRow| (row.inactive, row.inactive_since);
         assert_eq!(stopped(row(bench, &id).await), (None, None));
@@ -112,19 +112,19 @@ on_both_engines! {
         bench.sighting(42, "acme/rocket").await;
         assert_eq!(stopped(row(bench, &id).await), (None, None));
         let archived = GitHubRepo { github_id: 42, installation_id: 9, name: "acme/rocket".into(), private: false, archived: true };
-        bench.change(move |tx| Box::pin(async move { tx.record_sighting(&archived, false).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().record_github(&archived, false).await })).await;
         assert_eq!(row(bench, &id).await.inactive_since, Some(START + Span::secs(5)));
     }
 
     async fn what_an_installation_was_granted_is_kept(bench) {
-        let granted = async || bench.read(|tx| Box::pin(async move { tx.installation_permissions(9).await })).await;
+        let granted = async || bench.read(|tx| Box::pin(async move { tx.installations().permissions(9).await })).await;
         assert!(granted().await.is_empty(), "an unknown installation");
         bench.managed_repo(42, "acme/rocket").await;
         assert!(granted().await.is_empty());
         let levels = [("issues", "write"), ("metadata", "read")].map(|(name, level)| (name.to_owned(), level.to_owned()));
         for news in [true, false] {
             let levels = BTreeMap::from(levels.clone());
-            let told = bench.change(move |tx| Box::pin(async move { tx.record_permissions(9, &levels).await })).await;
+            let told = bench.change(move |tx| Box::pin(async move { tx.installations().record_permissions(9, &levels).await })).await;
             assert_eq!(told, news);
         }
         assert_eq!(granted().await, BTreeMap::from(levels));
@@ -134,11 +134,11 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.set_ceiling(&at, 3, false).await?;
-            tx.set_command_budget(&at, Some(2)).await?;
-            let row = tx.repo(&at).await?.unwrap();
-            tx.record_compare(&row, Timestamp(77)).await?;
-            tx.set_pause(&at, Some(&Pause { until: Some(Timestamp(99)), reason: "release week".into() })).await
+            tx.repos().set_ceiling(&at, 3, false).await?;
+            tx.repos().set_command_budget(&at, Some(2)).await?;
+            let row = tx.repos().get(&at).await?.unwrap();
+            tx.sync().record_compare(&row, Timestamp(77)).await?;
+            tx.repos().set_pause(&at, Some(&Pause { until: Some(Timestamp(99)), reason: "release week".into() })).await
         })).await;
         let stored = row(bench, &id).await;
         assert_eq!((stored.ceiling, stored.command_budget, stored.manual_area_locks), (Some(3), Some(2), false));
@@ -146,8 +146,8 @@ on_both_engines! {
         assert_eq!(stored.pause, Some(Pause { until: Some(Timestamp(99)), reason: "release week".into() }));
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.set_command_budget(&at, None).await?;
-            tx.set_pause(&at, None).await
+            tx.repos().set_command_budget(&at, None).await?;
+            tx.repos().set_pause(&at, None).await
         })).await;
         let stored = row(bench, &id).await;
         assert_eq!((stored.command_budget, stored.pause), (None, None));
@@ -156,9 +156,9 @@ on_both_engines! {
     async fn an_installation_knows_its_repositories(bench) {
         let ours = bench.managed_repo(42, "acme/rocket").await;
         bench.repo("acme/manual").await;
-        bench.change(|tx| Box::pin(async move { tx.record_installation(3, "zeta", false).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.installations().record(3, "zeta", false).await })).await;
         let (ids, repos, none) = bench.read(|tx| Box::pin(async move {
-            Ok((tx.installation_ids().await?, tx.repos_of_installation(9).await?, tx.repos_of_installation(3).await?))
+            Ok((tx.installations().ids().await?, tx.installations().repos(9).await?, tx.installations().repos(3).await?))
         })).await;
         assert_eq!(ids, [3, 9]);
         assert_eq!(repos.iter().map(|row| &row.id).collect::<Vec<_>>(), [&ours]);
@@ -170,12 +170,12 @@ on_both_engines! {
         bench.task(&busy, 1, owp_pool::task::TaskSpec::default()).await;
         let stopped = bench.managed_repo(3, "acme/stopped").await;
         bench.task(&stopped, 1, owp_pool::task::TaskSpec::default()).await;
-        bench.change(move |tx| Box::pin(async move { tx.set_inactive(&stopped, Some("archived")).await })).await;
-        let found = bench.read(|tx| Box::pin(async move { tx.repos_with_work().await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().set_inactive(&stopped, Some("archived")).await })).await;
+        let found = bench.read(|tx| Box::pin(async move { tx.repos().with_work().await })).await;
         assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&busy]);
-        let all = bench.read(|tx| Box::pin(async move { tx.repos().await })).await;
+        let all = bench.read(|tx| Box::pin(async move { tx.repos().list().await })).await;
         assert_eq!(all.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["acme/busy", "acme/idle", "acme/stopped"]);
-        let found = bench.read(|tx| Box::pin(async move { tx.repo_by_github_id(1).await })).await;
+        let found = bench.read(|tx| Box::pin(async move { tx.repos().by_github_id(1).await })).await;
         assert_eq!(found.unwrap().id, idle);
     }
 }

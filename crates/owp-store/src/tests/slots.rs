@@ -24,13 +24,13 @@ async fn weighed(bench: &Bench, repo: &RepoId, policy: &Policy) -> Slots {
 }
 
 async fn weigh_in(tx: &mut Tx, id: &RepoId, policy: &Policy) -> Result<Slots, StoreError> {
-    let (pulls, leases) = (tx.pulls_in_play(id).await?, tx.leases_in_play(id).await?);
-    Ok(weigh(&pulls, &leases, &tx.agents_in_play(id).await?, policy, tx.now()))
+    let (pulls, leases) = (tx.slots().pulls_in_play(id).await?, tx.slots().leases_in_play(id).await?);
+    Ok(weigh(&pulls, &leases, &tx.slots().agents_in_play(id).await?, policy, tx.now()))
 }
 
 async fn pulls(bench: &Bench, repo: &RepoId, policy: &Policy) -> i64 {
     let (id, drafts) = (repo.clone(), policy.count_drafts);
-    let others = bench.read(move |tx| Box::pin(async move { tx.count_other_pulls(&id, drafts).await })).await;
+    let others = bench.read(move |tx| Box::pin(async move { tx.slots().count_other_pulls(&id, drafts).await })).await;
     let others = if policy.count == CountMode::All { others } else { 0 };
     i64::try_from(weighed(bench, repo, policy).await.counted.len()).unwrap() + others
 }
@@ -49,7 +49,7 @@ fn without_drafts() -> Policy {
 
 async fn uncounted(bench: &Bench, repo: &RepoId) -> i64 {
     let id = repo.clone();
-    bench.read(move |tx| Box::pin(async move { tx.count_uncounted(&id, START).await })).await
+    bench.read(move |tx| Box::pin(async move { tx.slots().count_uncounted(&id, START).await })).await
 }
 
 async fn tasks(bench: &Bench, repo: &RepoId, n: i64) -> Vec<TaskId> {
@@ -65,9 +65,9 @@ async fn close_pull(bench: &Bench, repo: &RepoId, number: i64, merged: bool) {
     bench
         .write(Scope::repo(repo), move |tx| {
             Box::pin(async move {
-                let mut pull = tx.pull(&id, number).await?.unwrap();
+                let mut pull = tx.pulls().get(&id, number).await?.unwrap();
                 (pull.facts.open, pull.facts.merged) = (false, merged);
-                tx.save_pull(&id, &pull).await
+                tx.pulls().save(&id, &pull).await
             })
         })
         .await
@@ -89,13 +89,13 @@ on_both_engines! {
         bench.step(&all[0], Move::Return(EndReason::Released)).await.unwrap();
         bench.read(move |tx| Box::pin(async move {
             let since = START - Span::hours(1);
-            let (slots, declines) = (weigh_in(tx, &repo, &Policy::managed()).await?, tx.declines_in(&repo, since).await?);
+            let (slots, declines) = (weigh_in(tx, &repo, &Policy::managed()).await?, tx.leases().declines_in(&repo, since).await?);
             assert_eq!((slots.answers.len(), declines.len()), (2, 2));
             for task in &all {
-                let open = tx.pulls_of_task(task).await?.into_iter().filter(|pull| pull.facts.open);
+                let open = tx.pulls().of_task(task).await?.into_iter().filter(|pull| pull.facts.open);
                 let answers = slots.answers.get(task).map_or(&[][..], Vec::as_slice).iter().map(|answer| answer.number);
                 assert_eq!(open.map(|pull| pull.facts.number).collect::<Vec<_>>(), answers.collect::<Vec<_>>());
-                let each = tx.declines(task, since).await?;
+                let each = tx.leases().declines(task, since).await?;
                 let here = declines.iter().filter(|(id, _, _)| id == task).map(|(_, w, at)| (w.clone(), *at));
                 assert_eq!(each, here.collect::<Vec<_>>());
             }
@@ -220,7 +220,7 @@ on_both_engines! {
         let kept = EndReason::ALL.iter().filter(|reason| !reason.leaves_a_pull()).count();
         assert_eq!(slots(bench, &repo).await, (0, 0, i64::try_from(kept).unwrap()));
         let id = repo.clone();
-        let later = bench.read(move |tx| Box::pin(async move { tx.count_uncounted(&id, START + Span(1)).await })).await;
+        let later = bench.read(move |tx| Box::pin(async move { tx.slots().count_uncounted(&id, START + Span(1)).await })).await;
         assert_eq!(later, 0);
     }
 
@@ -231,14 +231,14 @@ on_both_engines! {
         bench.pull(&repo, 2, 6, false, &[]).await;
         let id = repo.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.set_ignored(&id, 1, true).await?;
-            tx.set_ignored(&id, 2, true).await
+            tx.pulls().set_ignored(&id, 1, true).await?;
+            tx.pulls().set_ignored(&id, 2, true).await
         })).await;
         bench.pull(&repo, 1, 5, false, &[&task]).await;
         assert_eq!(weighed(bench, &repo, &all()).await.weights[&1], Weight::Ignored);
         assert_eq!(pulls(bench, &repo, &all()).await, 0, "one that names no task is set aside too");
         let id = repo.clone();
-        bench.change(move |tx| Box::pin(async move { tx.set_ignored(&id, 1, false).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.pulls().set_ignored(&id, 1, false).await })).await;
         assert_eq!(pulls(bench, &repo, &all()).await, 1);
     }
 
@@ -277,7 +277,7 @@ on_both_engines! {
         }
         bench.step(&tasks[0], Move::Merge { pull: None, author: None }).await.unwrap();
         let id = repo.clone();
-        let reviews = bench.read(move |tx| Box::pin(async move { tx.manual_reviews(&id).await })).await;
+        let reviews = bench.read(move |tx| Box::pin(async move { tx.slots().manual_reviews(&id).await })).await;
         assert_eq!(reviews.len(), 1);
         assert_eq!((&reviews[0].0, reviews[0].1.until), (&tasks[1], None));
     }
@@ -288,12 +288,12 @@ on_both_engines! {
         bench.pull(&repo, 1, 99, false, &[&tasks[0]]).await;
         let (id, named, reported) = (repo.clone(), tasks[0].clone(), tasks[1].clone());
         let (first, again, linked, pulls) = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move {
-            let first = tx.link_pull(&id, 1, &reported, true).await?;
-            let again = tx.link_pull(&id, 1, &reported, false).await?;
-            tx.unlink_pull(&id, 1, &named).await?;
-            tx.unlink_pull(&id, 1, &reported).await?;
-            let pulls = (tx.pulls_of_task(&named).await?.len(), tx.pulls_of_task(&reported).await?.len());
-            Ok((first, again, tx.tasks_of_pull(&id, 1).await?, pulls))
+            let first = tx.pulls().link(&id, 1, &reported, true).await?;
+            let again = tx.pulls().link(&id, 1, &reported, false).await?;
+            tx.pulls().unlink(&id, 1, &named).await?;
+            tx.pulls().unlink(&id, 1, &reported).await?;
+            let pulls = (tx.pulls().of_task(&named).await?.len(), tx.pulls().of_task(&reported).await?.len());
+            Ok((first, again, tx.tasks().of_pull(&id, 1).await?, pulls))
         })).await.unwrap();
         assert_eq!((first, again, pulls), (true, false, (0, 1)));
         assert_eq!(linked.iter().map(|t| &t.id).collect::<Vec<_>>(), [&tasks[1]]);
@@ -308,7 +308,7 @@ on_both_engines! {
         close_pull(bench, &repo, 3, false).await;
         let (id, at) = (task.clone(), repo.clone());
         let (theirs, all, open) = bench.read(move |tx| Box::pin(async move {
-            Ok((tx.open_pulls_by(&at, 1, 1).await?, tx.pulls_of_task(&id).await?, tx.open_pulls(&at).await?))
+            Ok((tx.pulls().open_by(&at, 1, 1).await?, tx.pulls().of_task(&id).await?, tx.pulls().open(&at).await?))
         })).await;
         assert_eq!(theirs.iter().map(|p| p.facts.number).collect::<Vec<_>>(), [5]);
         assert_eq!(all.iter().map(|p| (p.facts.number, p.facts.open)).collect::<Vec<_>>(), [(3, false), (5, true), (9, true)]);
@@ -324,7 +324,7 @@ on_both_engines! {
         let counted = async |agents: &[i64]| {
             let (id, agents) = (repo.clone(), agents.iter().map(|id| Person::GitHub(*id)).collect::<Vec<_>>());
             bench.change(move |tx| Box::pin(async move {
-                tx.declare_agents(&Person::GitHub(1), &agents).await?;
+                tx.people().declare_agents(&Person::GitHub(1), &agents).await?;
                 let slots = weigh_in(tx, &id, &Policy::managed()).await?;
                 Ok((slots.leases.len(), slots.counted.len()))
             })).await
@@ -338,7 +338,7 @@ on_both_engines! {
         let id = repo.clone();
         let (leases, agents) = bench.change(move |tx| Box::pin(async move {
             let slots = weigh_in(tx, &id, &Policy::managed()).await?;
-            Ok((slots.leases.len(), tx.agents_of(&[&Person::GitHub(1)]).await?))
+            Ok((slots.leases.len(), tx.people().agents_of(&[&Person::GitHub(1)]).await?))
         })).await;
         assert_eq!(leases, 1);
         assert!(agents.is_work_of(Some(98), &Person::GitHub(1)) && !agents.is_work_of(Some(99), &Person::GitHub(1)));
@@ -352,14 +352,14 @@ on_both_engines! {
         let signatures = Signatures { commits: 2, verified: 1 };
         let (id, seen) = (repo.clone(), checks.clone());
         let pull = bench.change(move |tx| Box::pin(async move {
-            tx.save_checks(&id, 7, "another", &Checks::Unreadable("late".into())).await?;
-            tx.save_checks(&id, 7, "0123abcd", &seen).await?;
-            tx.save_signatures(&id, 7, "0123abcd", signatures).await?;
-            let pull = tx.pull(&id, 7).await?.unwrap();
+            tx.pulls().save_checks(&id, 7, "another", &Checks::Unreadable("late".into())).await?;
+            tx.pulls().save_checks(&id, 7, "0123abcd", &seen).await?;
+            tx.pulls().save_signatures(&id, 7, "0123abcd", signatures).await?;
+            let pull = tx.pulls().get(&id, 7).await?.unwrap();
             // GitHub shows it again unchanged.
-            tx.save_pull(&id, &pull_row(7, 1, true)).await?;
-            assert_eq!(tx.open_pulls_at(&id, "0123abcd").await?.len(), 1);
-            assert_eq!(tx.pull(&id, 7).await?.unwrap().facts.checks, pull.facts.checks);
+            tx.pulls().save(&id, &pull_row(7, 1, true)).await?;
+            assert_eq!(tx.pulls().open_at(&id, "0123abcd").await?.len(), 1);
+            assert_eq!(tx.pulls().get(&id, 7).await?.unwrap().facts.checks, pull.facts.checks);
             assert!(pull.reads_as(&pull_row(7, 1, false)) && !pull.reads_as(&pull_row(7, 1, true)));
             Ok(pull)
         })).await;
@@ -367,9 +367,9 @@ on_both_engines! {
         let id = repo.clone();
         let pushed = bench.change(move |tx| Box::pin(async move {
             let row = PullRow { head_sha: "4567cdef".into(), ..pull_row(7, 1, false) };
-            tx.save_pull(&id, &row).await?;
-            assert!(tx.open_pulls_at(&id, "0123abcd").await?.is_empty());
-            Ok(tx.pull(&id, 7).await?.unwrap())
+            tx.pulls().save(&id, &row).await?;
+            assert!(tx.pulls().open_at(&id, "0123abcd").await?.is_empty());
+            Ok(tx.pulls().get(&id, 7).await?.unwrap())
         })).await;
         assert_eq!((pushed.facts.checks, pushed.signatures), (Checks::Unknown, None));
     }
@@ -381,8 +381,8 @@ on_both_engines! {
             (pull.facts.open, pull.facts.merged) = (open, merged);
             let (id, saved) = (repo.clone(), pull.clone());
             let stored = bench.change(move |tx| Box::pin(async move {
-                tx.save_pull(&id, &saved).await?;
-                tx.pull(&id, 1).await
+                tx.pulls().save(&id, &saved).await?;
+                tx.pulls().get(&id, 1).await
             })).await;
             assert_eq!(stored, Some(pull));
         }

@@ -10,11 +10,18 @@ const LONGER: Span = Span::minutes(10);
 
 async fn row(bench: &Bench, id: &RepoId) -> RepoRow {
     let id = id.clone();
-    bench.read(move |tx| Box::pin(async move { tx.repo(&id).await })).await.unwrap()
+    bench.read(move |tx| Box::pin(async move { tx.repos().get(&id).await })).await.unwrap()
 }
 
 async fn take_sync(bench: &Bench) -> Option<(RepoRow, Timestamp)> {
-    bench.change(|tx| Box::pin(async move { tx.take_sync((HOLD, LONGER), tx.now() + Span::hours(1)).await })).await
+    bench
+        .change(|tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                tx.sync().take((HOLD, LONGER), now + Span::hours(1)).await
+            })
+        })
+        .await
 }
 
 /// Takes a repository for its sync and returns its id.
@@ -24,12 +31,12 @@ pub(super) async fn taken(bench: &Bench) -> Option<RepoId> {
 
 async fn finish(bench: &Bench, id: &RepoId, until: Timestamp) -> bool {
     let id = id.clone();
-    bench.change(move |tx| Box::pin(async move { tx.finish_sync(&id, until).await })).await
+    bench.change(move |tx| Box::pin(async move { tx.sync().finish(&id, until).await })).await
 }
 
 async fn renew(bench: &Bench, id: &RepoId, until: Timestamp) -> Option<Timestamp> {
     let id = id.clone();
-    bench.change(move |tx| Box::pin(async move { tx.renew_sync(&id, until, HOLD).await })).await
+    bench.change(move |tx| Box::pin(async move { tx.sync().renew(&id, until, HOLD).await })).await
 }
 
 on_both_engines! {
@@ -38,13 +45,13 @@ on_both_engines! {
         let counted = |row: RepoRow| (row.counted_at, row.count_failed_at);
         assert_eq!(counted(row(bench, &id).await), (None, None));
         let failed = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().record_count_failure(&failed).await })).await;
         assert_eq!(counted(row(bench, &id).await), (None, Some(START)));
         let done = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count(&done, START).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().record_count(&done, START).await })).await;
         assert_eq!(counted(row(bench, &id).await), (Some(START), None));
         let failed = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_count_failure(&failed).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().record_count_failure(&failed).await })).await;
         assert_eq!(counted(row(bench, &id).await), (Some(START), Some(START)));
     }
 
@@ -63,7 +70,7 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let (_, until) = take_sync(bench).await.unwrap();
         let soon = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
+        bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
         assert_eq!(taken(bench).await, None);
         bench.advance(HOLD);
         assert_eq!(taken(bench).await, Some(id.clone()));
@@ -71,7 +78,7 @@ on_both_engines! {
         assert_eq!(renew(bench, &id, until).await, None);
         bench.advance(HOLD);
         let soon = id.clone();
-        bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
+        bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
         assert_eq!(taken(bench).await, None, "a sync that did not finish in two minutes may need longer");
         bench.advance(LONGER);
         assert_eq!(taken(bench).await, Some(id));
@@ -83,7 +90,7 @@ on_both_engines! {
         for _ in 0..5 {
             bench.advance(Span::secs(90));
             let soon = id.clone();
-            bench.change(move |tx| Box::pin(async move { tx.sync_by(&soon, tx.now()).await })).await;
+            bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
             assert_eq!(taken(bench).await, None);
             until = renew(bench, &id, until).await.unwrap();
         }
@@ -93,10 +100,10 @@ on_both_engines! {
     async fn a_count_that_began_before_counts_were_forgotten_is_not_believed(bench) {
         let id = bench.managed_repo(42, "acme/rocket").await;
         bench.advance(Span::secs(5));
-        bench.change(|tx| Box::pin(async move { tx.forget_counts().await })).await;
+        bench.change(|tx| Box::pin(async move { tx.sync().forget_counts().await })).await;
         for (began, counted) in [(START, None), (START + Span::secs(5), Some(START + Span::secs(5)))] {
             let at = id.clone();
-            bench.change(move |tx| Box::pin(async move { tx.record_count(&at, began).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.sync().record_count(&at, began).await })).await;
             assert_eq!(row(bench, &id).await.counted_at, counted);
         }
     }
@@ -105,7 +112,7 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         for began in [START, START - Span::secs(9)] {
             let at = id.clone();
-            bench.change(move |tx| Box::pin(async move { tx.record_count(&at, began).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.sync().record_count(&at, began).await })).await;
         }
         assert_eq!(row(bench, &id).await.counted_at, Some(START));
     }
@@ -113,7 +120,7 @@ on_both_engines! {
     async fn watches_take_turns_and_leave_out_what_is_being_synced(bench) {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let watch = async || {
-            let taken = bench.change(|tx| Box::pin(async move { tx.take_watch(Span::minutes(2)).await })).await;
+            let taken = bench.change(|tx| Box::pin(async move { tx.sync().take_watch(Span::minutes(2)).await })).await;
             taken.map(|row| row.id)
         };
         let (_, until) = take_sync(bench).await.unwrap();
@@ -133,8 +140,9 @@ on_both_engines! {
         assert!(finish(bench, &id, until).await);
         let gone = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.set_inactive(&gone, Some("out of sight")).await?;
-            tx.ask_again(&gone, tx.now() + Span::minutes(1)).await
+            tx.repos().set_inactive(&gone, Some("out of sight")).await?;
+            let now = tx.now();
+            tx.sync().ask_again(&gone, now + Span::minutes(1)).await
         })).await;
         assert_eq!(taken(bench).await, None);
         bench.advance(Span::minutes(1));
@@ -150,7 +158,7 @@ on_both_engines! {
         assert!(finish(bench, &id, until).await);
         for at in [START + Span::minutes(10), START + Span::days(9)] {
             let id = id.clone();
-            bench.change(move |tx| Box::pin(async move { tx.sync_by(&id, at).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.sync().sync_by(&id, at).await })).await;
         }
         assert_eq!(taken(bench).await, None);
         bench.advance(Span::minutes(10));
@@ -161,15 +169,16 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let at = id.clone();
         bench.change(move |tx| Box::pin(async move {
-            tx.record_count(&at, tx.now()).await?;
-            let row = tx.repo(&at).await?.unwrap();
-            tx.record_compare(&row, tx.now()).await
+            let now = tx.now();
+            tx.sync().record_count(&at, now).await?;
+            let row = tx.repos().get(&at).await?.unwrap();
+            tx.sync().record_compare(&row, now).await
         })).await;
         assert_eq!(taken(bench).await, Some(id.clone()));
-        bench.change(|tx| Box::pin(async move { tx.forget_counts().await })).await;
+        bench.change(|tx| Box::pin(async move { tx.sync().forget_counts().await })).await;
         assert_eq!(row(bench, &id).await.counted_at, None, "no grant before the next count");
         assert_eq!(taken(bench).await, None);
-        bench.change(|tx| Box::pin(async move { tx.recount_all().await })).await;
+        bench.change(|tx| Box::pin(async move { tx.sync().recount_all().await })).await;
         assert!(row(bench, &id).await.wants_compare(Span::days(1), Timestamp(0)));
         assert_eq!(taken(bench).await, Some(id));
     }
@@ -180,13 +189,14 @@ on_both_engines! {
         let at = id.clone();
         bench.advance(Span::secs(1));
         bench.change(move |tx| Box::pin(async move {
-            tx.compare_by(&at, tx.now()).await?;
-            tx.record_compare(&began, tx.now()).await
+            let now = tx.now();
+            tx.sync().compare_by(&at, now).await?;
+            tx.sync().record_compare(&began, now).await
         })).await;
         let after = row(bench, &id).await;
         assert!(after.wants_compare(Span::days(1), after.compared_at));
         let at = after.clone();
-        bench.change(move |tx| Box::pin(async move { tx.record_compare(&at, at.compared_at).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().record_compare(&at, at.compared_at).await })).await;
         let answered = row(bench, &id).await;
         assert!(!answered.wants_compare(Span::days(1), answered.compared_at));
     }
@@ -196,7 +206,7 @@ on_both_engines! {
         let (at, began) = (id.clone(), bench.read(|tx| Box::pin(async move { Ok(tx.now()) })).await);
         bench.advance(Span::secs(1));
         bench.change(move |tx| Box::pin(async move {
-            tx.set_inactive(&at, Some("GitHub does not show it")).await?;
+            tx.repos().set_inactive(&at, Some("GitHub does not show it")).await?;
             let seen = GitHubRepo {
                 github_id: 42,
                 installation_id: 9,
@@ -204,8 +214,8 @@ on_both_engines! {
                 private: false,
                 archived: false,
             };
-            tx.record_sighting(&seen, true).await?;
-            tx.record_count(&at, began).await
+            tx.repos().record_github(&seen, true).await?;
+            tx.sync().record_count(&at, began).await
         })).await;
         assert_eq!(row(bench, &id).await.counted_at, None);
     }

@@ -10,7 +10,7 @@ use owp_pool::{Person, RepoId, Span, TaskId};
 
 async fn issues_ready(bench: &Bench, repo: &RepoId, limit: i64) -> Vec<i64> {
     let id = repo.clone();
-    let ready = bench.read(move |tx| Box::pin(async move { tx.ready_tasks(&id, limit).await })).await;
+    let ready = bench.read(move |tx| Box::pin(async move { tx.tasks().ready(&id, limit).await })).await;
     ready.into_iter().filter_map(|task| task.issue).collect()
 }
 
@@ -30,12 +30,12 @@ on_both_engines! {
         task.created_at = START - Span::days(1);
         let insert = task.clone();
         let (by_id, by_issue) = bench.change(move |tx| Box::pin(async move {
-            tx.insert_task(&insert).await?;
-            Ok((tx.task(&insert.id).await?, tx.task_by_issue(&insert.repo, 7).await?))
+            tx.tasks().insert(&insert).await?;
+            Ok((tx.tasks().get(&insert.id).await?, tx.tasks().by_issue(&insert.repo, 7).await?))
         })).await;
         assert_eq!(by_id.as_ref(), Some(&task));
         assert_eq!(by_issue, Some(task));
-        assert_eq!(bench.read(|tx| Box::pin(async move { tx.task(&TaskId::new("t_2")).await })).await, None);
+        assert_eq!(bench.read(|tx| Box::pin(async move { tx.tasks().get(&TaskId::new("t_2")).await })).await, None);
     }
 
     async fn an_issue_has_one_task_and_manual_tasks_need_none(bench) {
@@ -43,12 +43,12 @@ on_both_engines! {
         bench.task(&repo, 7, TaskSpec::default()).await;
         bench.task(&other, 7, TaskSpec::default()).await;
         let twin = ready_task(&TaskId::new("t_twin"), &repo, 7, TaskSpec::default());
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.insert_task(&twin).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.tasks().insert(&twin).await }));
         assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
         for id in ["t_a", "t_b"] {
             let mut manual = ready_task(&TaskId::new(id), &repo, 0, TaskSpec::default());
             manual.issue = None;
-            bench.change(move |tx| Box::pin(async move { tx.insert_task(&manual).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.tasks().insert(&manual).await })).await;
         }
     }
 
@@ -59,22 +59,22 @@ on_both_engines! {
             owp_pool::task::Task { issue: None, external_id: Some("Plan#1 🦀".into()), ..task }
         };
         for task in [named("t_a", &repo), named("t_b", &other)] {
-            bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.tasks().insert(&task).await })).await;
         }
         let twin = named("t_c", &repo);
-        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.insert_task(&twin).await }));
+        let outcome = bench.write(Scope::repo(&repo), move |tx| Box::pin(async move { tx.tasks().insert(&twin).await }));
         assert!(outcome.await.is_err_and(|e| e.is_unique_violation()));
         let expected = named("t_a", &repo);
         let (found, none) = bench.read(move |tx| Box::pin(async move {
-            let found = tx.task_by_external_id(&repo, "Plan#1 🦀").await?;
-            Ok((found, tx.task_by_external_id(&repo, "plan#1 🦀").await?))
+            let found = tx.tasks().by_external_id(&repo, "Plan#1 🦀").await?;
+            Ok((found, tx.tasks().by_external_id(&repo, "plan#1 🦀").await?))
         })).await;
         assert_eq!((found, none), (Some(expected), None));
     }
 
     async fn a_task_of_an_unknown_repository_is_refused(bench) {
         let task = ready_task(&TaskId::new("t_1"), &RepoId::new("r_nowhere"), 7, TaskSpec::default());
-        let outcome = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.insert_task(&task).await }));
+        let outcome = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.tasks().insert(&task).await }));
         assert!(outcome.await.is_err());
     }
 
@@ -117,11 +117,11 @@ on_both_engines! {
             let told = format!("{step:?}");
             let moved = bench.step(&task, step).await.unwrap();
             let id = task.clone();
-            let stored = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+            let stored = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.unwrap();
             assert_eq!((&stored, stored.state), (&moved.task, state), "{told}");
         }
         let chain = repo.to_string();
-        assert!(bench.read(move |tx| Box::pin(async move { tx.verify_chain(&chain).await })).await > 11);
+        assert!(bench.read(move |tx| Box::pin(async move { tx.audit().verify(&chain).await })).await > 11);
     }
 
     async fn the_most_important_ready_tasks_come_first_then_the_oldest(bench) {
@@ -129,7 +129,7 @@ on_both_engines! {
         for (issue, spec) in [(1, priority(10)), (2, priority(80)), (3, priority(10)), (4, priority(80))] {
             let mut task = ready_task(&TaskId::new(format!("t_{issue}")), &repo, issue, spec);
             task.ready_since = START - Span(if issue == 4 { 5 } else { 0 });
-            bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.tasks().insert(&task).await })).await;
         }
         assert_eq!(issues_ready(bench, &repo, 10).await, [4, 2, 1, 3]);
         assert_eq!(issues_ready(bench, &repo, 2).await, [4, 2]);
@@ -140,7 +140,7 @@ on_both_engines! {
         let repo = bench.repo("acme/rocket").await;
         for (issue, id) in [(1, "t_b"), (2, "t_B"), (3, "t_a"), (4, "t_é"), (5, "t__"), (6, "t_10"), (7, "t_9")] {
             let task = ready_task(&TaskId::new(id), &repo, issue, TaskSpec::default());
-            bench.change(move |tx| Box::pin(async move { tx.insert_task(&task).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.tasks().insert(&task).await })).await;
         }
         assert_eq!(issues_ready(bench, &repo, 10).await, [6, 7, 2, 5, 3, 1, 4]);
     }
@@ -159,7 +159,7 @@ on_both_engines! {
         bench.step(&tasks[3], Move::Deliver { pull: Some(1), author: None }).await.unwrap();
         bench.step(&tasks[4], Move::Return(EndReason::Released)).await.unwrap();
         bench.step(&tasks[5], Move::Merge { pull: Some(2), author: None }).await.unwrap();
-        let shown = bench.read(move |tx| Box::pin(async move { tx.tasks_of_worker(&worker).await })).await;
+        let shown = bench.read(move |tx| Box::pin(async move { tx.tasks().of_worker(&worker).await })).await;
         let told: Vec<_> = shown.iter().map(|task| task.issue.unwrap()).collect();
         assert_eq!(told, [4, 3, 2, 1]);
     }
@@ -172,10 +172,10 @@ on_both_engines! {
         let until = bench.step(&task, Move::Block { reason: "waits".into() }).await.unwrap().task.reservation.unwrap().until;
         let reserved = |person| {
             let id = repo.clone();
-            bench.read(move |tx| Box::pin(async move { tx.reserved_tasks(&id, &Person::GitHub(person)).await }))
+            bench.read(move |tx| Box::pin(async move { tx.tasks().reserved(&id, &Person::GitHub(person)).await }))
         };
         assert_eq!((reserved(1).await.len(), reserved(2).await.len()), (1, 0));
-        let lapsed = || bench.read(|tx| Box::pin(async move { tx.lapsed_reservations().await }));
+        let lapsed = || bench.read(|tx| Box::pin(async move { tx.tasks().lapsed_reservations().await }));
         bench.advance(until - bench.read(|tx| Box::pin(async move { Ok(tx.now()) })).await);
         bench.clock.advance_ms(-1);
         assert!(lapsed().await.is_empty());
@@ -198,8 +198,8 @@ on_both_engines! {
         let (mut by_state, by_repo, here, there) = bench.read({
             let (repo, other) = (repo.clone(), other.clone());
             move |tx| Box::pin(async move {
-                let counts = (tx.tasks_by_state().await?, tx.counts_by_repo().await?);
-                Ok((counts.0, counts.1, tx.live_issues(&repo).await?, tx.live_issues(&other).await?))
+                let counts = (tx.tasks().count_by_state().await?, tx.repos().task_counts().await?);
+                Ok((counts.0, counts.1, tx.tasks().live_issues(&repo).await?, tx.tasks().live_issues(&other).await?))
             })
         }).await;
         by_state.sort_unstable();
@@ -214,15 +214,15 @@ on_both_engines! {
         let worker = bench.client_of(1, 5, 2).await;
         let task = bench.task(&repo, 7, in_area("auth")).await;
         let id = task.clone();
-        let stale = bench.read(move |tx| Box::pin(async move { tx.task(&id).await })).await.unwrap();
+        let stale = bench.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.unwrap();
         let lease = bench.grant(&task, &worker, 1).await;
         let mut edited = stale;
         edited.title = "Another title".into();
         edited.spec = TaskSpec { estimate: 3, priority: 99, skills: vec!["go".into()], area: None, tier: 1 };
         let words = edited.clone();
         let (stored, live) = bench.change(move |tx| Box::pin(async move {
-            tx.describe_task(&words).await?;
-            Ok((tx.task(&words.id).await?.unwrap(), tx.live_lease(&words.id).await?))
+            tx.tasks().describe(&words).await?;
+            Ok((tx.tasks().get(&words.id).await?.unwrap(), tx.leases().live(&words.id).await?))
         })).await;
         assert_eq!((stored.title, stored.spec, stored.state), (edited.title, edited.spec, TaskState::Leased));
         assert_eq!(live, Some(lease), "estimate and area are frozen on the lease");
@@ -232,16 +232,16 @@ on_both_engines! {
         let repo = bench.repo("acme/rocket").await;
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         let id = task.clone();
-        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.task_extras(&id).await })).await, TaskExtras::default());
+        assert_eq!(bench.read(move |tx| Box::pin(async move { tx.tasks().extras(&id).await })).await, TaskExtras::default());
         let (extras, stored) = bench.change(move |tx| Box::pin(async move {
-            let mut extras = tx.task_extras(&task).await?;
+            let mut extras = tx.tasks().extras(&task).await?;
             extras.approval.opt_in_event = Some(5);
             extras.problems = vec!["`tier:x` is no tier".into()];
-            tx.set_task_extras(&task, &extras).await?;
-            Ok((extras, tx.task_extras(&task).await?))
+            tx.tasks().set_extras(&task, &extras).await?;
+            Ok((extras, tx.tasks().extras(&task).await?))
         })).await;
         assert_eq!(stored, extras);
-        let nobody = bench.read(|tx| Box::pin(async move { tx.task_extras(&TaskId::new("t_none")).await })).await;
+        let nobody = bench.read(|tx| Box::pin(async move { tx.tasks().extras(&TaskId::new("t_none")).await })).await;
         assert_eq!(nobody, TaskExtras::default());
     }
 
@@ -249,7 +249,7 @@ on_both_engines! {
         let repo = bench.repo("acme/rocket").await;
         let task = bench.task(&repo, 7, TaskSpec::default()).await;
         bench.meddle("UPDATE tasks SET state = 'asleep'").await;
-        let outcome = bench.store.read(move |tx| Box::pin(async move { tx.task(&task).await })).await;
+        let outcome = bench.store.read(move |tx| Box::pin(async move { tx.tasks().get(&task).await })).await;
         assert!(matches!(outcome, Err(StoreError::Corrupt(why)) if why.contains("asleep")));
     }
 }

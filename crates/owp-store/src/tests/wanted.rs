@@ -11,30 +11,31 @@ pub(super) const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 0 };
 
 pub(super) async fn want(bench: &Bench, repo: &RepoId, key: &str, body: &str) {
     let (repo, key, body) = (repo.clone(), key.to_owned(), body.to_owned());
-    bench.change(move |tx| Box::pin(async move { tx.want_comment(&repo, 7, &key, &body).await })).await;
+    bench.change(move |tx| Box::pin(async move { tx.comments().want(&repo, 7, &key, &body).await })).await;
 }
 
 pub(super) async fn take(bench: &Bench) -> Option<WantedComment> {
-    bench.change(|tx| Box::pin(async move { tx.take_wanted(HOLD, QUOTA).await })).await
+    bench.change(|tx| Box::pin(async move { tx.comments().take(HOLD, QUOTA).await })).await
 }
 
 async fn sent(bench: &Bench, wanted: WantedComment, comment: i64) {
     bench
         .change(move |tx| {
             Box::pin(async move {
-                tx.record_sent(&wanted, comment).await?;
-                tx.release_sender(wanted.installation, tx.now()).await
+                tx.comments().record_sent(&wanted, comment).await?;
+                let now = tx.now();
+                tx.comments().release_sender(wanted.installation, now).await
             })
         })
         .await;
 }
 
 async fn dead(bench: &Bench) -> i64 {
-    bench.read(|tx| Box::pin(async move { tx.dead_comments().await })).await
+    bench.read(|tx| Box::pin(async move { tx.comments().count_dead().await })).await
 }
 
 async fn open(bench: &Bench) -> i64 {
-    bench.read(|tx| Box::pin(async move { tx.open_wanted().await })).await
+    bench.read(|tx| Box::pin(async move { tx.comments().count_open().await })).await
 }
 
 on_both_engines! {
@@ -83,8 +84,9 @@ on_both_engines! {
         assert_eq!(first.key, "a");
         assert!(take(bench).await.is_none());
         bench.change(move |tx| Box::pin(async move {
-            tx.record_sent(&first, 1).await?;
-            tx.release_sender(9, tx.now() + Span::secs(1)).await
+            tx.comments().record_sent(&first, 1).await?;
+            let now = tx.now();
+            tx.comments().release_sender(9, now + Span::secs(1)).await
         })).await;
         assert!(take(bench).await.is_none());
         bench.advance(Span::secs(1));
@@ -95,8 +97,9 @@ on_both_engines! {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
         bench.change(|tx| Box::pin(async move {
-            tx.release_sender(9, tx.now() + Span::minutes(5)).await?;
-            tx.release_sender(9, tx.now() + Span::secs(1)).await
+            let now = tx.now();
+            tx.comments().release_sender(9, now + Span::minutes(5)).await?;
+            tx.comments().release_sender(9, now + Span::secs(1)).await
         })).await;
         bench.advance(Span::minutes(4));
         assert!(take(bench).await.is_none());
@@ -108,7 +111,7 @@ on_both_engines! {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         let unwant = |key: &'static str| {
             let id = repo.clone();
-            bench.change(move |tx| Box::pin(async move { tx.unwant_comment(&id, 7, key).await }))
+            bench.change(move |tx| Box::pin(async move { tx.comments().unwant(&id, 7, key).await }))
         };
         assert!(!unwant("a").await, "there is none");
         want(bench, &repo, "a", "one").await;
@@ -120,13 +123,13 @@ on_both_engines! {
         let taken = take(bench).await.unwrap();
         assert!(unwant("a").await);
         let marked = taken.clone();
-        assert!(!bench.change(move |tx| Box::pin(async move { tx.record_attempt(&marked).await })).await);
-        bench.change(|tx| Box::pin(async move { tx.release_sender(9, tx.now()).await })).await;
+        assert!(!bench.change(move |tx| Box::pin(async move { tx.comments().record_attempt(&marked).await })).await);
+        bench.change(|tx| Box::pin(async move { let now = tx.now(); tx.comments().release_sender(9, now).await })).await;
 
         want(bench, &repo, "a", "one").await;
         let taken = take(bench).await.unwrap();
         let marked = taken.clone();
-        assert!(bench.change(move |tx| Box::pin(async move { tx.record_attempt(&marked).await })).await);
+        assert!(bench.change(move |tx| Box::pin(async move { tx.comments().record_attempt(&marked).await })).await);
         assert!(!unwant("a").await, "GitHub may show it by now");
         sent(bench, taken, 1001).await;
         assert!(!unwant("a").await, "GitHub shows it");
@@ -154,7 +157,7 @@ on_both_engines! {
         let replica = bench.replica().await;
         let senders = (0..10).map(|n| {
             let store = if n % 2 == 0 { &bench.store } else { &replica };
-            store.write(crate::Scope::global(), |tx| Box::pin(async move { tx.take_wanted(HOLD, QUOTA).await }))
+            store.write(crate::Scope::global(), |tx| Box::pin(async move { tx.comments().take(HOLD, QUOTA).await }))
         });
         let taken = join_all(senders).await.into_iter().filter(|one: &Result<_, crate::StoreError>| {
             one.as_ref().unwrap().is_some()
@@ -166,7 +169,7 @@ on_both_engines! {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
-        bench.change(move |tx| Box::pin(async move { tx.record_attempt(&wanted).await.map(drop) })).await;
+        bench.change(move |tx| Box::pin(async move { tx.comments().record_attempt(&wanted).await.map(drop) })).await;
         bench.advance(Span(HOLD.0 - 1));
         assert!(take(bench).await.is_none());
         bench.advance(Span(1));
@@ -181,9 +184,10 @@ on_both_engines! {
             let wanted = take(bench).await.unwrap();
             assert_eq!(wanted.key, key);
             bench.change(move |tx| Box::pin(async move {
-                tx.record_attempt(&wanted).await?;
-                tx.postpone_wanted(&wanted, tx.now() + Span::secs(30), "timed out", unknown).await?;
-                tx.release_sender(9, tx.now()).await
+                tx.comments().record_attempt(&wanted).await?;
+                let now = tx.now();
+                tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", unknown).await?;
+                tx.comments().release_sender(9, now).await
             })).await;
             assert!(take(bench).await.is_none());
         }
@@ -203,9 +207,10 @@ on_both_engines! {
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.record_attempt(&wanted).await?;
-            tx.postpone_wanted(&wanted, tx.now() + Span::secs(30), "timed out", true).await?;
-            tx.release_sender(9, tx.now()).await
+            tx.comments().record_attempt(&wanted).await?;
+            let now = tx.now();
+            tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", true).await?;
+            tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "a", "two").await;
         assert!(take(bench).await.is_none());
@@ -219,8 +224,9 @@ on_both_engines! {
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.postpone_wanted(&wanted, tx.now() + Span::hours(1), "422", false).await?;
-            tx.release_sender(9, tx.now()).await
+            let now = tx.now();
+            tx.comments().postpone(&wanted, now + Span::hours(1), "422", false).await?;
+            tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "a", "two").await;
         let next = take(bench).await.unwrap();
@@ -232,8 +238,9 @@ on_both_engines! {
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.bury_wanted(&wanted, "410 gone", false).await?;
-            tx.release_sender(9, tx.now()).await
+            tx.comments().bury(&wanted, "410 gone", false).await?;
+            let now = tx.now();
+            tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "a", "one").await;
         assert_eq!((dead(bench).await, open(bench).await), (1, 0));
@@ -248,12 +255,13 @@ on_both_engines! {
             want(bench, &repo, key, "one").await;
             let wanted = take(bench).await.unwrap();
             bench.change(move |tx| Box::pin(async move {
-                tx.record_attempt(&wanted).await?;
-                tx.bury_wanted(&wanted, "locked", unknown).await?;
-                tx.release_sender(9, tx.now()).await
+                tx.comments().record_attempt(&wanted).await?;
+                tx.comments().bury(&wanted, "locked", unknown).await?;
+                let now = tx.now();
+                tx.comments().release_sender(9, now).await
             })).await;
             let id = repo.clone();
-            assert_eq!(bench.change(move |tx| Box::pin(async move { tx.retry_dead_of(&id, 7, "locked").await })).await, 1);
+            assert_eq!(bench.change(move |tx| Box::pin(async move { tx.comments().retry_dead_of(&id, 7, "locked").await })).await, 1);
             let again = take(bench).await.unwrap();
             assert_eq!((again.key.as_str(), again.attempt_at.is_some()), (key, unknown));
             sent(bench, again, 1).await;
@@ -266,8 +274,9 @@ on_both_engines! {
         let wanted = take(bench).await.unwrap();
         want(bench, &repo, "a", "two").await;
         bench.change(move |tx| Box::pin(async move {
-            tx.bury_wanted(&wanted, "422 refused", false).await?;
-            tx.release_sender(9, tx.now()).await
+            tx.comments().bury(&wanted, "422 refused", false).await?;
+            let now = tx.now();
+            tx.comments().release_sender(9, now).await
         })).await;
         assert_eq!((dead(bench).await, open(bench).await), (0, 1));
         assert_eq!(take(bench).await.unwrap().body, "two");
@@ -276,13 +285,13 @@ on_both_engines! {
     async fn nothing_is_sent_for_a_suspended_installation_or_an_archived_repository(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "a", "one").await;
-        bench.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", true).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.installations().record(9, "acme", true).await })).await;
         assert!(take(bench).await.is_none());
-        bench.change(|tx| Box::pin(async move { tx.record_installation(9, "acme", false).await })).await;
+        bench.change(|tx| Box::pin(async move { tx.installations().record(9, "acme", false).await })).await;
         let id = repo.clone();
-        bench.change(move |tx| Box::pin(async move { tx.set_inactive(&id, Some("archived")).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().set_inactive(&id, Some("archived")).await })).await;
         assert!(take(bench).await.is_none());
-        bench.change(move |tx| Box::pin(async move { tx.set_inactive(&repo, None).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.repos().set_inactive(&repo, None).await })).await;
         assert!(take(bench).await.is_some());
     }
 
@@ -295,7 +304,7 @@ on_both_engines! {
             [("refusal:a_b", vec!["refusal:a_b", "refusal:a_b:2"]), ("%", vec!["%"]), ("none", vec![])]
         {
             let id = repo.clone();
-            let found = bench.read(move |tx| Box::pin(async move { tx.wanted_with_prefix(&id, 7, prefix).await })).await;
+            let found = bench.read(move |tx| Box::pin(async move { tx.comments().with_prefix(&id, 7, prefix).await })).await;
             let keys: Vec<_> = found.iter().map(|(key, ..)| key.as_str()).collect();
             assert_eq!(keys, expected, "{prefix}");
         }

@@ -10,14 +10,15 @@ use sqlx::Row;
 /// Takes and sends the next comment, which takes a second.
 async fn write_one(bench: &Bench, hourly: i64, reserve: i64) -> Option<WantedComment> {
     let quota = WriteQuota { hourly, reserve };
-    let taken = bench.change(move |tx| Box::pin(async move { tx.take_wanted(HOLD, quota).await })).await?;
+    let taken = bench.change(move |tx| Box::pin(async move { tx.comments().take(HOLD, quota).await })).await?;
     let wanted = taken.clone();
     bench
         .change(move |tx| {
             Box::pin(async move {
-                tx.end_turn(&wanted, true).await?;
-                tx.record_sent(&wanted, 1).await?;
-                tx.release_sender(wanted.installation, tx.now() + Span::secs(1)).await
+                tx.comments().end_turn(&wanted, true).await?;
+                tx.comments().record_sent(&wanted, 1).await?;
+                let now = tx.now();
+                tx.comments().release_sender(wanted.installation, now + Span::secs(1)).await
             })
         })
         .await;
@@ -30,7 +31,7 @@ async fn take_behind_a_lock(bench: &Bench) -> tokio::task::JoinHandle<Option<Wan
     let store = bench.store.clone();
     let taking = tokio::spawn(async move {
         let global = crate::Scope::global();
-        store.write(global, |tx| Box::pin(async move { tx.take_wanted(HOLD, QUOTA).await })).await.unwrap()
+        store.write(global, |tx| Box::pin(async move { tx.comments().take(HOLD, QUOTA).await })).await.unwrap()
     });
     let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while bench.number(waits).await == 0 {
@@ -89,8 +90,8 @@ on_both_engines! {
 
         // A repository that is alone in its installation has the whole quota.
         bench.change(move |tx| Box::pin(async move {
-            tx.set_inactive(&comet, Some("archived")).await?;
-            tx.set_inactive(&probe, Some("archived")).await
+            tx.repos().set_inactive(&comet, Some("archived")).await?;
+            tx.repos().set_inactive(&probe, Some("archived")).await
         })).await;
         assert!(write_one(bench, 12, 0).await.is_some());
     }
@@ -113,8 +114,9 @@ on_both_engines! {
         want(bench, &repo, "lease:l_1", "text").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.postpone_wanted(&wanted, tx.now() + Span::hours(1), "422", false).await?;
-            tx.release_sender(9, tx.now()).await
+            let now = tx.now();
+            tx.comments().postpone(&wanted, now + Span::hours(1), "422", false).await?;
+            tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "reply:1", "text").await;
         assert_eq!(take(bench).await.unwrap().key, "reply:1");
@@ -164,9 +166,10 @@ on_both_engines! {
             let wanted = take(bench).await.unwrap();
             turns.push(wanted.repo_name.clone());
             let (_, writes) = bench.change(move |tx| Box::pin(async move {
-                let counted = tx.end_turn(&wanted, false).await?;
-                tx.postpone_wanted(&wanted, tx.now() + Span::hours(1), "not now", false).await?;
-                tx.release_sender(9, tx.now() + Span(1)).await?;
+                let counted = tx.comments().end_turn(&wanted, false).await?;
+                let now = tx.now();
+                tx.comments().postpone(&wanted, now + Span::hours(1), "not now", false).await?;
+                tx.comments().release_sender(9, now + Span(1)).await?;
                 Ok(counted)
             })).await;
             assert_eq!(writes, 0);
