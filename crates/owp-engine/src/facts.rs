@@ -192,7 +192,7 @@ impl RepoContext {
         (self.row.managed && !self.row.file.was_read).then(|| {
             let why = match &self.row.file.error {
                 Some(error) => {
-                    format!("its policy file {POLICY_PATH} cannot be followed: {}", error.replace('\n', "; "))
+                    format!("its policy file {POLICY_PATH} has errors: {}", error.replace('\n', "; "))
                 }
                 None => format!("its policy file {POLICY_PATH} could not be read yet"),
             };

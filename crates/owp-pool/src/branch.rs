@@ -163,10 +163,10 @@ mod tests {
     fn a_template_that_would_not_work_is_refused_with_its_reason() {
         for (text, word) in [
             ("owp/work", "contain `{issue}`"),
-            ("{issue}-{slug}", "of its own"),
+            ("{issue}-{slug}", "fixed text"),
             ("owp/{slug}-{issue}", "at the end"),
-            ("owp/{issue}{slug}", "apart"),
-            ("owp1{issue}", "apart"),
+            ("owp/{issue}{slug}", "separate"),
+            ("owp1{issue}", "separate"),
             ("owp {issue}", "letters"),
             ("owp/{issue}/{issue}", "once"),
             ("../{issue}", "git accepts"),

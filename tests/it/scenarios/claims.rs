@@ -238,7 +238,7 @@ async fn a_lapse_is_followed_by_a_cooldown(db: Db) {
     w.advance(Span::days(3));
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready");
-    assert_eq!(w.ours(issue).iter().filter(|c| c.contains("ran out")).count(), 1, "{:#?}", w.ours(issue));
+    assert_eq!(w.ours(issue).iter().filter(|c| c.contains("expired without")).count(), 1, "{:#?}", w.ours(issue));
     w.say("ada", issue, "/owp claim").await;
     let refusal = w.last(issue);
     assert!(refusal.contains("ran out") && refusal.contains("[cooldown]"), "{refusal}");

@@ -280,7 +280,10 @@ async fn a_holder_extends_blocks_and_is_unblocked(db: Db) {
     w.say("mona", issue, "/owp unblock").await;
     assert_eq!(w.state(issue).await, "ready");
     w.say("bo", issue, "/owp claim").await;
-    assert!(w.only(issue, "@bo, this").contains("reserved for ada"), "edited into the refusal that is there");
+    assert!(
+        w.only(issue, "@bo, you cannot claim").contains("reserved for ada"),
+        "edited into the refusal that is there"
+    );
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
 

@@ -77,7 +77,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
     w.policy("budget: { max_open_prs: 2 }").await;
     w.policy("budget: { max_open_prs: 2 }\nleases: { ttl: soon }\nbudgets: 3\n").await;
     assert_eq!(w.slots().await, (0, 2), "the last good file stays in force");
-    let said = w.only(issue, "cannot be followed");
+    let said = w.only(issue, "has errors");
     assert!(said.contains("line 2, column 16") && said.contains("stays in force"), "{said}");
     let page = w.engine.views().overview().await.unwrap();
     let trouble = page.repos[0].policy_error.clone().unwrap();
@@ -89,7 +89,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
     assert_eq!(w.ours(issue).len(), 1, "once, and not again each time it is looked at");
     assert_eq!(w.events("policy.refused").await, 1);
     w.policy("budget: { max_open_prs: 3 }\nleases: { ttl: 99y }\n").await;
-    assert!(w.only(issue, "cannot be followed").contains("line 2"), "the same comment says what is wrong now");
+    assert!(w.only(issue, "has errors").contains("line 2"), "the same comment says what is wrong now");
     w.policy("budget: { max_open_prs: 3 }\n").await;
     assert!(w.only(issue, "policy file").contains("is valid again"));
     assert_eq!((w.slots().await, w.ours(issue).len()), ((0, 3), 1));
@@ -322,7 +322,7 @@ async fn a_list_of_names_opens_a_tier_by_id_and_a_team_by_its_members(db: Db) {
     w.github.add_team_member("acme", "core", "bo");
     let issue = w.task("Parse dates", &["tier:3"]).await;
     w.policy("tiers: { 3: { allow: [ada, acme/core] } }").await;
-    assert!(w.only(issue, "cannot be followed").contains("members: read"), "teams need a permission of their own");
+    assert!(w.only(issue, "has errors").contains("members: read"), "teams need a permission of their own");
     w.github.grant(installation, granted.into()).unwrap();
     w.next_count().await;
     assert!(w.only(issue, "policy file").contains("is valid again"));
@@ -339,7 +339,7 @@ async fn a_list_of_names_opens_a_tier_by_id_and_a_team_by_its_members(db: Db) {
     w.say("adele", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
     w.policy("tiers: { 3: { allow: [nobody-has-this-name] } }").await;
-    assert!(w.only(issue, "cannot be followed").contains("knows no such account"));
+    assert!(w.only(issue, "has errors").contains("knows no such account"));
     w.check_promises().await;
 }
 
@@ -347,7 +347,7 @@ async fn checks_are_refused_without_the_permission_to_see_them(db: Db) {
     let w = World::new(db).await;
     let issue = w.task("Parse dates", &[]).await;
     w.policy("gates: { checks: [ci/test] }").await;
-    let said = w.only(issue, "cannot be followed");
+    let said = w.only(issue, "has errors");
     assert!(said.contains("checks: read") && said.contains("statuses: read"), "{said}");
     let permissions = [
         ("issues", "write"),

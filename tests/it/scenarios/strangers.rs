@@ -228,7 +228,9 @@ async fn maintainers_get_a_reply_for_each_comment_and_strangers_three(db: Db) {
             w.advance(Span::minutes(1));
         }
     }
-    let to = |login: &str| w.ours(issue).iter().filter(|body| body.contains(&format!("@{login}, this is how"))).count();
+    let to = |login: &str| {
+        w.ours(issue).iter().filter(|body| body.contains(&format!("@{login}, here is the task's status"))).count()
+    };
     assert_eq!((to("mona"), to("ada")), (6, 3), "{:#?}", w.ours(issue));
 
     // Eleven commands in a minute are too many for anybody but people with write access.

@@ -209,7 +209,7 @@ async fn whoever_named_the_author_as_their_agent_claims_the_task(db: Db) {
     w.github.add_bot(BOT);
     let issue = w.task("Parse dates", &[]).await;
     let pull = w.open_pr(BOT, issue).await;
-    assert!(w.only(issue, "owp:key=notes").contains(&format!("names it with `/owp join agents:@{BOT}` first")));
+    assert!(w.only(issue, "owp:key=notes").contains(&format!("declares it with `/owp join agents:@{BOT}`")));
     w.say("ada", issue, "/owp claim").await;
     assert!(w.last(issue).contains(&format!("Pull request #{pull} by {BOT} is open")), "{}", w.last(issue));
     w.say("ada", issue, &format!("/owp join agents:@{BOT}\n/owp claim")).await;

@@ -30,7 +30,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::RepoRemoved => "The repository is no longer served",
         EventKind::RepoUpdated => "The repository changed",
         EventKind::PolicySet => "A repository's rules were set",
-        EventKind::PolicyRefused => "A repository's policy file cannot be followed as it reads now",
+        EventKind::PolicyRefused => "A repository's policy file has errors",
         EventKind::BudgetSet => "The review budget was set",
         EventKind::CountTaken => "Open pull requests were counted",
         EventKind::CountFailed => "Open pull requests could not be counted, so nothing is handed out",

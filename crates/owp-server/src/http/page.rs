@@ -232,7 +232,7 @@ fn hands_out(repo: &RepoView) -> Markup {
             Some(why) => { span.no { "No" } span.note { (prose(&why)) } }
         }
         @if let Some(faults) = &repo.policy_error {
-            span.no { "The policy file cannot be followed" }
+            span.no { "The policy file has errors" }
             @for fault in faults.lines() { span.note { (prose(&capital(fault))) } }
         }
     }
