@@ -4,41 +4,22 @@
 //! issues for an hour. The pool believes the answer only after several of them, spaced apart.
 
 use super::{Span, Timestamp};
+use crate::named::named_enum;
 
 /// Number of answers the pool needs to believe them.
 const MIN_ANSWERS: i64 = 3;
 /// Minimum spacing of answers; closer ones may come from the same lagging replica and count once.
 const MIN_SPACING: Span = Span::secs(20);
 
-/// Kind of object in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DoubtKind {
-    /// An issue.
-    Issue,
-    /// A pull request.
-    Pull,
-    /// The repository itself.
-    Repo,
-}
-
-impl DoubtKind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Issue, Self::Pull, Self::Repo];
-
-    /// Returns the name it is stored under.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Issue => "issue",
-            Self::Pull => "pull",
-            Self::Repo => "repo",
-        }
-    }
-
-    /// Parses a [`DoubtKind::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+named_enum! {
+    /// Kind of object in doubt.
+    pub enum DoubtKind {
+        /// An issue.
+        Issue = "issue",
+        /// A pull request.
+        Pull = "pull",
+        /// The repository itself.
+        Repo = "repo",
     }
 }
 

@@ -2,66 +2,33 @@
 
 use super::reputation::OutcomeKind;
 use super::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use crate::named::named_enum;
 
-/// Reason a lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EndReason {
-    /// The holder's pull request passed the gates.
-    Delivered,
-    /// The holder released the task.
-    Released,
-    /// The worker declined the offer.
-    Nacked,
-    /// The offer was not acknowledged in time.
-    AckTimeout,
-    /// The lease expired.
-    Expired,
-    /// A maintainer revoked it.
-    Revoked,
-    /// The task was blocked.
-    Blocked,
-    /// A pull request was merged while the lease was live.
-    Merged,
-    /// The task was withdrawn.
-    Closed,
+named_enum! {
+    /// Reason a lease ended.
+    pub enum EndReason {
+        /// The holder's pull request passed the gates.
+        Delivered = "delivered",
+        /// The holder released the task.
+        Released = "released",
+        /// The worker declined the offer.
+        Nacked = "nacked",
+        /// The offer was not acknowledged in time.
+        AckTimeout = "ack_timeout",
+        /// The lease expired.
+        Expired = "expired",
+        /// A maintainer revoked it.
+        Revoked = "revoked",
+        /// The task was blocked.
+        Blocked = "blocked",
+        /// A pull request was merged while the lease was live.
+        Merged = "merged",
+        /// The task was withdrawn.
+        Closed = "closed",
+    }
 }
 
 impl EndReason {
-    /// All reasons.
-    pub const ALL: [Self; 9] = [
-        Self::Delivered,
-        Self::Released,
-        Self::Nacked,
-        Self::AckTimeout,
-        Self::Expired,
-        Self::Revoked,
-        Self::Blocked,
-        Self::Merged,
-        Self::Closed,
-    ];
-
-    /// Returns the reason's name in the protocol.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Released => "released",
-            Self::Nacked => "nacked",
-            Self::AckTimeout => "ack_timeout",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Blocked => "blocked",
-            Self::Merged => "merged",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// Parses an [`EndReason::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-
     /// Returns true when a pull request took over the slot in the same commit, so that no slot is left uncounted.
     #[must_use]
     pub fn leaves_a_pull(self) -> bool {

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod labels;
 pub mod lease;
 pub mod moves;
+mod named;
 pub mod notification;
 pub mod permission;
 pub mod planner;

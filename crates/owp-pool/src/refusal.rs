@@ -1,90 +1,65 @@
 //! Refusals: reasons for a "no", in the same words in a comment, in the API and on a page.
 
 use super::time::Timestamp;
+use crate::named::named_enum;
 use std::fmt;
 
-/// A named rule of admission, or another rule that a command can fail. The name is part of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rule {
-    /// The task must be ready, or blocked and reserved for the contributor.
-    TaskState,
-    /// A maintainer must have approved the task.
-    Approval,
-    /// The task must not be reserved for another contributor.
-    Reservation,
-    /// The issue must not be assigned to another user on GitHub.
-    Assigned,
-    /// No open pull request may already answer the task.
-    OpenPull,
-    /// The repository must be served: App installed, not suspended, not archived.
-    RepoActive,
-    /// The count of open pull requests must be known.
-    CountKnown,
-    /// A slot of the review budget must be free.
-    Budget,
-    /// The task's area must not be locked by another holder.
-    AreaLock,
-    /// The worker must not be revoked or paused.
-    WorkerStatus,
-    /// GitHub repositories serve only contributors with a linked GitHub identity.
-    Linked,
-    /// Bots cannot claim.
-    Human,
-    /// A private repository serves only contributors who may read it.
-    Visibility,
-    /// The contributor must not be banned from the repository.
-    Banned,
-    /// The contributor must have introduced themself, where the policy requires it.
-    JoinFirst,
-    /// The worker must have every required skill.
-    Skills,
-    /// The contributor must qualify for the task's risk tier.
-    Tier,
-    /// If lanes apply to the contributor, one of them must allow the task.
-    Lane,
-    /// The estimate must fit into the worker's free capacity.
-    Capacity,
-    /// The worker must be below its limit of leases.
-    Concurrency,
-    /// The contributor must be below their claim quota.
-    PersonCap,
-    /// Newcomers together must be below the claim quota they share.
-    NewcomersTotal,
-    /// The next claim waits after a lapse, after several releases in a row, and after a maintainer revoked the task.
-    Cooldown,
-    /// A task the worker just declined is offered to others first.
-    Declined,
+named_enum! {
+    /// A named rule of admission, or another rule that a command can fail. The name is part of the protocol. Refusals are
+    /// listed in this order.
+    pub enum Rule {
+        /// The task must be ready, or blocked and reserved for the contributor.
+        TaskState = "task_state",
+        /// A maintainer must have approved the task.
+        Approval = "approval",
+        /// The task must not be reserved for another contributor.
+        Reservation = "reservation",
+        /// The issue must not be assigned to another user on GitHub.
+        Assigned = "assigned",
+        /// No open pull request may already answer the task.
+        OpenPull = "open_pull",
+        /// The repository must be served: App installed, not suspended, not archived.
+        RepoActive = "repo_active",
+        /// The count of open pull requests must be known.
+        CountKnown = "count_known",
+        /// A slot of the review budget must be free.
+        Budget = "budget",
+        /// The task's area must not be locked by another holder.
+        AreaLock = "area_lock",
+        /// The worker must not be revoked or paused.
+        WorkerStatus = "worker_status",
+        /// GitHub repositories serve only contributors with a linked GitHub identity.
+        Linked = "linked",
+        /// Bots cannot claim.
+        Human = "human",
+        /// A private repository serves only contributors who may read it.
+        Visibility = "visibility",
+        /// The contributor must not be banned from the repository.
+        Banned = "banned",
+        /// The contributor must have introduced themself, where the policy requires it.
+        JoinFirst = "join_first",
+        /// The worker must have every required skill.
+        Skills = "skills",
+        /// The contributor must qualify for the task's risk tier.
+        Tier = "tier",
+        /// If lanes apply to the contributor, one of them must allow the task.
+        Lane = "lane",
+        /// The estimate must fit into the worker's free capacity.
+        Capacity = "capacity",
+        /// The worker must be below its limit of leases.
+        Concurrency = "concurrency",
+        /// The contributor must be below their claim quota.
+        PersonCap = "person_cap",
+        /// Newcomers together must be below the claim quota they share.
+        NewcomersTotal = "newcomers_total",
+        /// The next claim waits after a lapse, after several releases in a row, and after a maintainer revoked the task.
+        Cooldown = "cooldown",
+        /// A task the worker just declined is offered to others first.
+        Declined = "declined",
+    }
 }
 
 impl Rule {
-    /// All rules, in the order refusals are listed.
-    pub const ALL: [Self; 24] = [
-        Self::TaskState,
-        Self::Approval,
-        Self::Reservation,
-        Self::Assigned,
-        Self::OpenPull,
-        Self::RepoActive,
-        Self::CountKnown,
-        Self::Budget,
-        Self::AreaLock,
-        Self::WorkerStatus,
-        Self::Linked,
-        Self::Human,
-        Self::Visibility,
-        Self::Banned,
-        Self::JoinFirst,
-        Self::Skills,
-        Self::Tier,
-        Self::Lane,
-        Self::Capacity,
-        Self::Concurrency,
-        Self::PersonCap,
-        Self::NewcomersTotal,
-        Self::Cooldown,
-        Self::Declined,
-    ];
-
     /// Returns the label of the second value: a limit that was passed, or what is needed.
     fn bound(self) -> &'static str {
         match self {
@@ -95,37 +70,6 @@ impl Rule {
             | Self::PersonCap
             | Self::NewcomersTotal => "limit",
             _ => "needed",
-        }
-    }
-
-    /// Returns the stable name used in JSON, comments and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TaskState => "task_state",
-            Self::Approval => "approval",
-            Self::Reservation => "reservation",
-            Self::Assigned => "assigned",
-            Self::OpenPull => "open_pull",
-            Self::RepoActive => "repo_active",
-            Self::CountKnown => "count_known",
-            Self::Budget => "budget",
-            Self::AreaLock => "area_lock",
-            Self::WorkerStatus => "worker_status",
-            Self::Linked => "linked",
-            Self::Human => "human",
-            Self::Visibility => "visibility",
-            Self::Banned => "banned",
-            Self::JoinFirst => "join_first",
-            Self::Skills => "skills",
-            Self::Tier => "tier",
-            Self::Lane => "lane",
-            Self::Capacity => "capacity",
-            Self::Concurrency => "concurrency",
-            Self::PersonCap => "person_cap",
-            Self::NewcomersTotal => "newcomers_total",
-            Self::Cooldown => "cooldown",
-            Self::Declined => "declined",
         }
     }
 }

@@ -19,6 +19,7 @@
 //! arithmetic is in integers, so that the same outcomes give the same score everywhere.
 
 use super::{Person, Span, Timestamp};
+use crate::named::named_enum;
 use std::fmt;
 
 /// Time after which an outcome counts half.
@@ -30,40 +31,21 @@ pub const MAX_OUTCOMES: i64 = 200;
 
 const ONE: i64 = 1_000_000;
 
-/// Outcome of a contributor's work on a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OutcomeKind {
-    /// Their pull request was merged.
-    Merged,
-    /// Their pull request was closed unmerged.
-    ClosedUnmerged,
-    /// Their lease expired, or they did not acknowledge an offer they had asked for.
-    Expired,
-    /// They released the task.
-    Released,
+named_enum! {
+    /// Outcome of a contributor's work on a task.
+    pub enum OutcomeKind {
+        /// Their pull request was merged.
+        Merged = "merged",
+        /// Their pull request was closed unmerged.
+        ClosedUnmerged = "closed_unmerged",
+        /// Their lease expired, or they did not acknowledge an offer they had asked for.
+        Expired = "expired",
+        /// They released the task.
+        Released = "released",
+    }
 }
 
 impl OutcomeKind {
-    /// All kinds, best first.
-    pub const ALL: [Self; 4] = [Self::Merged, Self::ClosedUnmerged, Self::Expired, Self::Released];
-
-    /// Returns the name used in rows and JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Merged => "merged",
-            Self::ClosedUnmerged => "closed_unmerged",
-            Self::Expired => "expired",
-            Self::Released => "released",
-        }
-    }
-
-    /// Parses an [`OutcomeKind::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
     fn words(self) -> &'static str {
         match self {
             Self::Merged => "merged",

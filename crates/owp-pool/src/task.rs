@@ -1,53 +1,31 @@
 //! The task and its states. [`super::moves`] defines the transitions.
 
 use super::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
+use crate::named::named_enum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// State of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TaskState {
-    /// Waiting for a contributor.
-    Ready,
-    /// Held; no work reported yet.
-    Leased,
-    /// Held, with work under way.
-    InProgress,
-    /// A pull request answers the task; no deadline runs.
-    PrOpened,
-    /// Work cannot go on, for a reason the holder or a maintainer gave.
-    Blocked,
-    /// Done.
-    Merged,
-    /// Withdrawn: label removed, or issue closed without a merged pull request.
-    Closed,
+named_enum! {
+    /// State of a task.
+    pub enum TaskState {
+        /// Waiting for a contributor.
+        Ready = "ready",
+        /// Held; no work reported yet.
+        Leased = "leased",
+        /// Held, with work under way.
+        InProgress = "in_progress",
+        /// A pull request answers the task; no deadline runs.
+        PrOpened = "pr_opened",
+        /// Work cannot go on, for a reason the holder or a maintainer gave.
+        Blocked = "blocked",
+        /// Done.
+        Merged = "merged",
+        /// Withdrawn: label removed, or issue closed without a merged pull request.
+        Closed = "closed",
+    }
 }
 
 impl TaskState {
-    /// All states, in the order tables show them.
-    pub const ALL: [Self; 7] =
-        [Self::Ready, Self::Leased, Self::InProgress, Self::PrOpened, Self::Blocked, Self::Merged, Self::Closed];
-
-    /// Returns the state's name in the protocol.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Leased => "leased",
-            Self::InProgress => "in_progress",
-            Self::PrOpened => "pr_opened",
-            Self::Blocked => "blocked",
-            Self::Merged => "merged",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// Parses a [`TaskState::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     /// Returns true while a live lease must exist (invariant 6).
     #[must_use]
     pub fn is_held(self) -> bool {

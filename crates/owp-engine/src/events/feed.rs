@@ -71,8 +71,8 @@ impl KindFilter {
     /// Parses `lease.granted` or `lease.*`; `None` when no kind matches.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if let Some(kind) = EventKind::ALL.iter().find(|kind| kind.name() == text) {
-            return Some(Self::One(*kind));
+        if let Some(kind) = EventKind::from_name(text) {
+            return Some(Self::One(kind));
         }
         let front = text.strip_suffix('*').filter(|front| front.ends_with('.'))?;
         let known = EventKind::ALL.iter().any(|kind| kind.name().starts_with(front));

@@ -34,7 +34,7 @@ pub fn parse_line(line: &str) -> Parsed {
     if name.is_empty() {
         return if word.is_empty() { Ok(Command::Help) } else { Err(unknown(word)) };
     }
-    let Some(verb) = Verb::named(&name) else { return Err(unknown(&name)) };
+    let Some(verb) = Verb::from_name(&name) else { return Err(unknown(&name)) };
     arguments(verb, rest.trim())
 }
 

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn every_word_on_the_list_leads_to_a_verb_and_is_none_itself() {
         for (said, meant) in SYNONYMS {
-            assert!(Verb::named(meant).is_some() && Verb::named(said).is_none(), "{said}");
+            assert!(Verb::from_name(meant).is_some() && Verb::from_name(said).is_none(), "{said}");
         }
     }
 }

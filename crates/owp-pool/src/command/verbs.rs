@@ -1,5 +1,6 @@
 //! The table of verbs, the single source of help texts and documentation. Their effects are defined elsewhere.
 
+use crate::named::named_enum;
 use std::fmt;
 
 /// Permission a verb requires.
@@ -25,103 +26,53 @@ impl RequiredRole {
     }
 }
 
-/// The word after `/owp`, which says what a command does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verb {
-    /// Takes the task.
-    Claim,
-    /// Shows the state of the task.
-    Status,
-    /// Explains a refusal.
-    Why,
-    /// Sets skills and capacity.
-    Join,
-    /// Links a worker.
-    Link,
-    /// Unlinks all workers.
-    Unlink,
-    /// Lists the commands.
-    Help,
-    /// Gives the task back.
-    Release,
-    /// Extends the lease.
-    Extend,
-    /// Reports an obstacle.
-    Block,
-    /// Approves the task's text.
-    Approve,
-    /// Reserves the task.
-    Assign,
-    /// Ends the lease.
-    Revoke,
-    /// Stops grants in the repository.
-    Pause,
-    /// Ends a pause.
-    Resume,
-    /// Sets the review budget.
-    Budget,
-    /// Sets a pull request aside.
-    Ignore,
-    /// Sets a trust level.
-    Trust,
-    /// Returns a blocked task.
-    Unblock,
-    /// Bans a person.
-    Ban,
+named_enum! {
+    /// The word after `/owp`, which says what a command does.
+    pub enum Verb {
+        /// Takes the task.
+        Claim = "claim",
+        /// Shows the state of the task.
+        Status = "status",
+        /// Explains a refusal.
+        Why = "why",
+        /// Sets skills and capacity.
+        Join = "join",
+        /// Links a worker.
+        Link = "link",
+        /// Unlinks all workers.
+        Unlink = "unlink",
+        /// Lists the commands.
+        Help = "help",
+        /// Gives the task back.
+        Release = "release",
+        /// Extends the lease.
+        Extend = "extend",
+        /// Reports an obstacle.
+        Block = "block",
+        /// Approves the task's text.
+        Approve = "approve",
+        /// Reserves the task.
+        Assign = "assign",
+        /// Ends the lease.
+        Revoke = "revoke",
+        /// Stops grants in the repository.
+        Pause = "pause",
+        /// Ends a pause.
+        Resume = "resume",
+        /// Sets the review budget.
+        Budget = "budget",
+        /// Sets a pull request aside.
+        Ignore = "ignore",
+        /// Sets a trust level.
+        Trust = "trust",
+        /// Returns a blocked task.
+        Unblock = "unblock",
+        /// Bans a person.
+        Ban = "ban",
+    }
 }
 
 impl Verb {
-    /// Every verb, in the order help shows them.
-    pub const ALL: [Self; 20] = [
-        Self::Claim,
-        Self::Status,
-        Self::Why,
-        Self::Join,
-        Self::Link,
-        Self::Unlink,
-        Self::Help,
-        Self::Release,
-        Self::Extend,
-        Self::Block,
-        Self::Approve,
-        Self::Assign,
-        Self::Revoke,
-        Self::Pause,
-        Self::Resume,
-        Self::Budget,
-        Self::Ignore,
-        Self::Trust,
-        Self::Unblock,
-        Self::Ban,
-    ];
-
-    /// Returns the word after `/owp`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Claim => "claim",
-            Self::Status => "status",
-            Self::Why => "why",
-            Self::Join => "join",
-            Self::Link => "link",
-            Self::Unlink => "unlink",
-            Self::Help => "help",
-            Self::Release => "release",
-            Self::Extend => "extend",
-            Self::Block => "block",
-            Self::Approve => "approve",
-            Self::Assign => "assign",
-            Self::Revoke => "revoke",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Budget => "budget",
-            Self::Ignore => "ignore",
-            Self::Trust => "trust",
-            Self::Unblock => "unblock",
-            Self::Ban => "ban",
-        }
-    }
-
     /// Returns the syntax of the whole command; brackets mark optional parts.
     #[must_use]
     pub const fn usage(self) -> &'static str {
@@ -230,12 +181,6 @@ impl Verb {
             Self::Unblock => "Make a blocked task available again.",
             Self::Ban => "Stop handing out tasks to a person.",
         }
-    }
-
-    /// Finds a verb by its lower-case name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.name() == name)
     }
 }
 

@@ -7,14 +7,12 @@ use serde_json::Value;
 
 /// Describes an event from its public name and payload. User text is shortened here; the page escapes it.
 pub(super) fn sentence(kind: &str, payload: &Value) -> String {
-    let Some(kind) = EventKind::ALL.iter().find(|known| known.name() == kind) else {
-        return format!("{kind}.");
-    };
-    let mut sentence = plain(*kind).to_owned();
+    let Some(kind) = EventKind::from_name(kind) else { return format!("{kind}.") };
+    let mut sentence = plain(kind).to_owned();
     let mut details = details(payload);
     if let Some(reason) = payload.get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
         // The end of a lease has one of our fixed reasons; any other reason is user text.
-        let words = if *kind == EventKind::LeaseEnded { reason.replace('_', " ") } else { reason.to_owned() };
+        let words = if kind == EventKind::LeaseEnded { reason.replace('_', " ") } else { reason.to_owned() };
         details.push(tidy_line(&words, 120));
     }
     if !details.is_empty() {
