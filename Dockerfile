@@ -4,6 +4,7 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock app-manifest.yml ./
+COPY .cargo ./.cargo
 # The manifest names what is in there, and cargo looks whether it is.
 COPY benches ./benches
 COPY crates ./crates
