@@ -5,7 +5,7 @@ use owp_base::clock::{Clock, Entropy};
 use owp_engine::{Engine, Settings};
 use owp_pool::task::{Task, TaskSpec};
 use owp_pool::{RepoId, TaskId, Timestamp, WorkerId};
-use owp_store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions};
+use owp_store::{Bounds, NewWorker, Scope, Store, StoreError, StoreOptions, transaction};
 use std::time::{Duration, Instant};
 
 /// Backlog sizes to compare.
@@ -44,8 +44,7 @@ async fn measure(backlog: i64) -> Outcome<Row> {
     let dir = tempfile::tempdir()?;
     let url = format!("sqlite://{}/pool.db", dir.path().display());
     let store = Store::open(StoreOptions { url, clock: Clock::System, entropy: Entropy::system() }).await?;
-    let repo =
-        store.write(Scope::global(), |tx| Box::pin(async move { tx.repos().insert("acme/rocket").await })).await?;
+    let repo = store.write(Scope::global(), transaction!(|tx| tx.repos().insert("acme/rocket").await)).await?;
     for first in (0..backlog).step_by(BATCH as usize) {
         add_tasks(&store, &repo, first..backlog.min(first + BATCH)).await?;
     }
@@ -73,7 +72,7 @@ async fn candidates(store: &Store, repo: &RepoId) -> Result<usize, StoreError> {
     let id = repo.clone();
     let now = Timestamp(1_700_000_000_000);
     let bounds = Bounds { per_class: PER_CLASS, classes: 500, first: 300, declined_since: now };
-    store.read(move |tx| Box::pin(async move { Ok(tx.tasks().candidates(&id, bounds).await?.len()) })).await
+    store.read(transaction!(|tx| Ok(tx.tasks().candidates(&id, bounds).await?.len()))).await
 }
 
 async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {
@@ -85,20 +84,21 @@ async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {
         capacity: 5,
         max_concurrent: 2,
     };
-    store.write(Scope::global(), move |tx| Box::pin(async move { tx.workers().insert(&worker).await })).await
+    store.write(Scope::global(), transaction!(|tx| tx.workers().insert(&worker).await)).await
 }
 
 async fn add_tasks(store: &Store, repo: &RepoId, numbers: std::ops::Range<i64>) -> Result<(), StoreError> {
     let tasks: Vec<Task> = numbers.map(|n| task(repo, n)).collect();
     store
-        .write(Scope::repo(repo), move |tx| {
-            Box::pin(async move {
+        .write(
+            Scope::repo(repo),
+            transaction!(|tx| {
                 for task in &tasks {
                     tx.tasks().insert(task).await?;
                 }
                 Ok(())
-            })
-        })
+            }),
+        )
         .await
 }
 

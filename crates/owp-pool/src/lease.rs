@@ -75,29 +75,13 @@ impl LeaseState {
     }
 }
 
-/// Channel of a claim; it decides what keeps the lease alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// The API: heartbeats and status reports keep the lease alive.
-    Rest,
-    /// A comment: `extend` and pushes keep the lease alive.
-    Comment,
-}
-
-impl Via {
-    /// Returns the name used in rows and JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rest => "rest",
-            Self::Comment => "comment",
-        }
-    }
-
-    /// Parses a [`Via::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Rest, Self::Comment].into_iter().find(|via| via.name() == name)
+named_enum! {
+    /// Channel of a claim; it decides what keeps the lease alive.
+    pub enum Via {
+        /// The API: heartbeats and status reports keep the lease alive.
+        Rest = "rest",
+        /// A comment: `extend` and pushes keep the lease alive.
+        Comment = "comment",
     }
 }
 

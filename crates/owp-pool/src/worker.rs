@@ -2,34 +2,18 @@
 
 use super::reputation::Reputation;
 use super::{Person, Span, Timestamp, WorkerId};
+use crate::named::named_enum;
 use serde::{Deserialize, Serialize};
 
-/// Status a worker reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerStatus {
-    /// Waiting for work.
-    Idle,
-    /// Busy, but may take more.
-    Working,
-    /// Takes no new tasks.
-    Paused,
-}
-
-impl WorkerStatus {
-    /// Returns the status's name in the protocol.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Working => "working",
-            Self::Paused => "paused",
-        }
-    }
-
-    /// Parses a [`WorkerStatus::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Idle, Self::Working, Self::Paused].into_iter().find(|s| s.name() == name)
+named_enum! {
+    /// Status a worker reports.
+    pub enum WorkerStatus {
+        /// Waiting for work.
+        Idle = "idle",
+        /// Busy, but may take more.
+        Working = "working",
+        /// Takes no new tasks.
+        Paused = "paused",
     }
 }
 

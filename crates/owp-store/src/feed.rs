@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::events::{EventRow, event_row};
 use super::lane::Scope;
 use super::nouns::Feed;
+use super::transaction;
 use super::tx::statements;
 use super::{GLOBAL_CHAIN, Store};
 use sqlx::Row;
@@ -73,10 +74,10 @@ impl Store {
     /// Numbers waiting events, at most one batch, and returns how many. If none waits, it writes nothing. It sends no
     /// notification, because the events are not new.
     pub async fn number_feed(&self) -> Result<usize, StoreError> {
-        if !self.read(|tx| Box::pin(async move { tx.feed().waits().await })).await? {
+        if !self.read(transaction!(|tx| tx.feed().waits().await)).await? {
             return Ok(0);
         }
-        self.write(Scope::global(), |tx| Box::pin(async move { tx.feed().number_next(FEED_BATCH).await })).await
+        self.write(Scope::global(), transaction!(|tx| tx.feed().number_next(FEED_BATCH).await)).await
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the same
 //! lane of a replica. Jobs that wait together share a transaction. To avoid deadlocks, it locks the repository's row
-//! first, then the workers' rows in ascending order, then their contributors' rows in ascending order. Each job runs in
-//! a savepoint, so a job that fails or panics does not affect the others. Callers get their results after the commit,
-//! which also sends a notification.
+//! first, then the workers' rows in ascending order, then their contributors' rows in ascending order. Each of several
+//! jobs runs in a savepoint, so a job that fails or panics does not affect the others. Callers get their results after
+//! the commit, which also sends a notification.
 
 use super::dialect::Dialect;
 use super::error::StoreError;
@@ -89,7 +89,7 @@ pub(super) struct LaneSettings {
     pub(super) entropy: Entropy,
     /// The counter of the last id, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
-    pub(super) bell: CommitNotifier,
+    pub(super) notifier: CommitNotifier,
 }
 
 /// The queue of a lane, as callers see it.
@@ -193,7 +193,7 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     let result = run_group(settings, group, &mut finishes).await;
     let failure = match result {
         Ok(news) => {
-            settings.bell.ring(news);
+            settings.notifier.notify(news);
             None
         }
         Err(error) => {
@@ -219,6 +219,7 @@ async fn run_group(
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
     let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
+    let alone = group.len() == 1;
     let mut jobs = group.into_iter();
     let mut tx = match open(settings, repos, every_repo, workers, people).await {
         Ok(tx) => tx,
@@ -227,8 +228,14 @@ async fn run_group(
             return Err(error);
         }
     };
+    if alone && let Some(job) = jobs.next() {
+        let kept = run_job(&mut tx, &job.scope, job.run).await;
+        let keep = matches!(kept, Ok(true));
+        finishes.push((job.finish, kept.err()));
+        return if keep { tx.commit().await } else { tx.rollback().await.map(|()| Vec::new()) };
+    }
     while let Some(job) = jobs.next() {
-        match run_job(&mut tx, &job.scope, job.run).await {
+        match run_in_savepoint(&mut tx, &job.scope, job.run).await {
             Ok(own) => finishes.push((job.finish, own)),
             Err(error) => {
                 finishes.push((job.finish, None));
@@ -286,26 +293,32 @@ async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, Sto
     }
 }
 
-/// Runs one job in a savepoint. Returns the error if the job was undone but the rest of the batch can commit.
-async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
+/// Runs one of several jobs. Returns the error if the job was undone but the rest of the batch can commit.
+async fn run_in_savepoint(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
     let told = tx.news.len();
+    let kept = run_job(tx, scope, run).await;
+    if !matches!(kept, Ok(true)) {
+        tx.news.truncate(told);
+        tx.raw("ROLLBACK TO SAVEPOINT job").await?;
+        tx.failed = false;
+    }
+    tx.raw("RELEASE SAVEPOINT job").await?;
+    Ok(kept.err())
+}
+
+/// Runs a job. Returns whether its changes are to be kept; with an error they are not.
+async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<bool, StoreError> {
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
     // The call is inside the guarded future, because a job can panic before it returns a future.
-    let own = match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
-        Ok(true) => match tx.raw("RELEASE SAVEPOINT job").await {
-            Ok(()) => return Ok(None),
-            // PostgreSQL keeps nothing after a failed statement, even if the job ignored the failure.
-            Err(error) => Some(StoreError::Commit(error.to_string())),
-        },
-        Ok(false) => None,
+    match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {
+        Ok(true) if tx.failed && tx.dialect == Dialect::Postgres => {
+            Err(StoreError::Commit("a statement failed, and the change went on".to_owned()))
+        }
+        Ok(keep) => Ok(keep),
         Err(_) => {
             tracing::error!("a change panicked and was rolled back");
-            Some(StoreError::Panicked)
+            Err(StoreError::Panicked)
         }
-    };
-    tx.news.truncate(told);
-    tx.raw("ROLLBACK TO SAVEPOINT job").await?;
-    tx.raw("RELEASE SAVEPOINT job").await?;
-    Ok(own)
+    }
 }

@@ -134,7 +134,7 @@ impl Store {
     /// must assume that it missed changes of any kind.
     #[must_use]
     pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
-        self.0.settings.bell.listen()
+        self.0.settings.notifier.listen()
     }
 
     /// Runs `work` in a write transaction that holds the locks named by `scope`, and returns after the commit. If

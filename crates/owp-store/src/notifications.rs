@@ -33,7 +33,7 @@ impl CommitNotifier {
     }
 
     /// Publishes the events of a transaction. A transaction without events sends nothing.
-    pub(super) fn ring(&self, news: Vec<Committed>) {
+    pub(super) fn notify(&self, news: Vec<Committed>) {
         if !news.is_empty() {
             // It is fine if there are no receivers.
             let _nobody = self.0.send(news.into());

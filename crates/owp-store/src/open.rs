@@ -61,7 +61,7 @@ impl Store {
         let readers = connect(&url, READERS, dialect.connection_settings()).await?;
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
-        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, bell: CommitNotifier::new() };
+        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, notifier: CommitNotifier::new() };
         let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
         Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
     }
@@ -98,7 +98,7 @@ impl Store {
         let minted = Arc::new(AtomicU64::new(0));
         let StoreOptions { clock, entropy, .. } = options;
         let settings =
-            LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, bell: CommitNotifier::new() };
+            LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, notifier: CommitNotifier::new() };
         Ok(Self(Arc::new(Inner { settings, readers, lanes: Vec::new(), next: AtomicUsize::new(0), _lock: None })))
     }
 }

@@ -66,6 +66,12 @@ impl SyncSchedule<'_> {
         self.run(sqlx::query(REPO_SYNC_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)
     }
 
+    /// Requests a fresh count as soon as possible.
+    pub async fn sync_now(&mut self, id: &RepoId) -> Result<(), StoreError> {
+        let now = self.now();
+        self.sync_by(id, now).await
+    }
+
     /// Requests a reconciliation of all labelled issues no later than `at`.
     pub async fn compare_by(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_COMPARE_SOON).bind(id.as_str()).bind(at.0)).await.map(drop)

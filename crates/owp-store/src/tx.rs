@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
 
-/// An open transaction. Its statements are methods in the other files of this crate, by noun.
+/// An open transaction. Its statements are sorted by noun, see [`super::nouns`].
 pub struct Tx {
     inner: Transaction<'static, Any>,
     now: Timestamp,
@@ -28,6 +28,8 @@ pub struct Tx {
     pub(super) cause: Option<Arc<str>>,
     /// The engine it runs on.
     pub(super) dialect: Dialect,
+    /// True after a statement has failed. PostgreSQL keeps nothing of a transaction after that, and says so of no commit.
+    pub(super) failed: bool,
 }
 
 impl Tx {
@@ -41,8 +43,8 @@ impl Tx {
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
         let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
-        let (news, cause) = (Vec::new(), None);
-        Ok(Self { inner, now: Timestamp(now), entropy, minted, chain, news, cause, dialect: settings.dialect })
+        let (news, cause, now, dialect) = (Vec::new(), None, Timestamp(now), settings.dialect);
+        Ok(Self { inner, now, entropy, minted, chain, news, cause, dialect, failed: false })
     }
 
     /// Returns the time shared by every statement of this transaction.
@@ -70,21 +72,30 @@ impl Tx {
     }
 
     pub(super) async fn one(&mut self, sql: Sql<'_>) -> Result<Option<AnyRow>, StoreError> {
-        Ok(sql.fetch_optional(&mut *self.inner).await?)
+        let row = sql.fetch_optional(&mut *self.inner).await;
+        self.noted(row)
     }
 
     pub(super) async fn all(&mut self, sql: Sql<'_>) -> Result<Vec<AnyRow>, StoreError> {
-        Ok(sql.fetch_all(&mut *self.inner).await?)
+        let rows = sql.fetch_all(&mut *self.inner).await;
+        self.noted(rows)
     }
 
     /// Runs a statement and returns the number of rows it changed.
     pub(super) async fn run(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
-        Ok(sql.execute(&mut *self.inner).await?.rows_affected())
+        let done = sql.execute(&mut *self.inner).await;
+        Ok(self.noted(done)?.rows_affected())
     }
 
     /// Runs a query that returns one number.
     pub(super) async fn number(&mut self, sql: Sql<'_>) -> Result<i64, StoreError> {
-        Ok(sql.fetch_one(&mut *self.inner).await?.try_get(0)?)
+        let row = sql.fetch_one(&mut *self.inner).await;
+        Ok(self.noted(row)?.try_get(0)?)
+    }
+
+    fn noted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        self.failed |= result.as_ref().is_err_and(|error| !matches!(error, sqlx::Error::RowNotFound));
+        Ok(result?)
     }
 
     pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {

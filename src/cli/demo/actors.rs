@@ -4,6 +4,7 @@ use super::backlog::{self, OpenIssue};
 use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
 use owp_pool::TaskId;
 use owp_pool::task::{Task, TaskState};
+use owp_store::transaction;
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -183,7 +184,7 @@ fn lease_key(lease: &Value) -> &str {
 /// Returns the task while a worker holds it and no pull request is linked.
 async fn held(stage: &Stage, id: &str) -> Option<Task> {
     let id = TaskId::new(id);
-    let task = stage.store.read(move |tx| Box::pin(async move { tx.tasks().get(&id).await })).await.ok().flatten()?;
+    let task = stage.store.read(transaction!(|tx| tx.tasks().get(&id).await)).await.ok().flatten()?;
     task.state.is_held().then_some(task)
 }
 
@@ -237,14 +238,12 @@ async fn next_free(
     for repo in REPOS {
         let ready = stage
             .store
-            .read(move |tx| {
-                Box::pin(async move {
-                    match tx.repos().by_name(repo).await? {
-                        Some(row) => tx.tasks().ready(&row.id, 20).await,
-                        None => Ok(Vec::new()),
-                    }
-                })
-            })
+            .read(transaction!(|tx| {
+                match tx.repos().by_name(repo).await? {
+                    Some(row) => tx.tasks().ready(&row.id, 20).await,
+                    None => Ok(Vec::new()),
+                }
+            }))
             .await
             .ok()?;
         let fits = |task: &Task| {
@@ -263,15 +262,13 @@ async fn wait_for_grant(stage: &Stage, task: &Task, login: &str) -> bool {
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let (id, login) = (task.id.clone(), login.to_owned());
-        let holder = stage.store.read(move |tx| {
-            Box::pin(async move {
-                let Some(task) = tx.tasks().get(&id).await?.filter(|t| t.state == TaskState::Leased) else {
-                    return Ok(None);
-                };
-                let Some(worker) = task.assignee else { return Ok(None) };
-                tx.workers().get(&worker).await
-            })
-        });
+        let holder = stage.store.read(transaction!(|tx| {
+            let Some(task) = tx.tasks().get(&id).await?.filter(|t| t.state == TaskState::Leased) else {
+                return Ok(None);
+            };
+            let Some(worker) = task.assignee else { return Ok(None) };
+            tx.workers().get(&worker).await
+        }));
         let holder: Result<_, owp_store::StoreError> = holder.await;
         if holder.ok().flatten().is_some_and(|worker| worker.display_name() == login) {
             return true;

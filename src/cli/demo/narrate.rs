@@ -5,7 +5,7 @@ use crate::cli::untrusted::visible_line;
 use anstyle::{AnsiColor, Style};
 use owp_pool::text::tidy_line;
 use owp_pool::{EventId, TaskId, WorkerId};
-use owp_store::{EventRow, StoreError};
+use owp_store::{EventRow, StoreError, transaction};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
@@ -50,8 +50,7 @@ pub(super) async fn tell(stage: Arc<Stage>, loud: bool, watched: bool) {
     let mut invited = !watched;
     loop {
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let Ok(mut events) = stage.store.read(|tx| Box::pin(async move { tx.events().recent(RECENT).await })).await
-        else {
+        let Ok(mut events) = stage.store.read(transaction!(|tx| tx.events().recent(RECENT).await)).await else {
             continue;
         };
         events.reverse();
@@ -80,19 +79,17 @@ async fn line_of(stage: &Stage, event: &EventRow) -> Result<Option<String>, Stor
     let (task, worker) = (event.task.clone().map(TaskId::new), event.worker.clone().map(WorkerId::new));
     let (task, worker) = stage
         .store
-        .read(|tx| {
-            Box::pin(async move {
-                let task = match task {
-                    Some(id) => tx.tasks().get(&id).await?,
-                    None => None,
-                };
-                let worker = match worker {
-                    Some(id) => tx.workers().get(&id).await?,
-                    None => None,
-                };
-                Ok::<_, StoreError>((task, worker))
-            })
-        })
+        .read(transaction!(|tx| {
+            let task = match task {
+                Some(id) => tx.tasks().get(&id).await?,
+                None => None,
+            };
+            let worker = match worker {
+                Some(id) => tx.workers().get(&id).await?,
+                None => None,
+            };
+            Ok::<_, StoreError>((task, worker))
+        }))
         .await?;
     let place = match (&event.repo, task.as_ref().and_then(|t| t.issue)) {
         (Some(repo), Some(issue)) => format!("{repo} #{issue}"),

@@ -9,7 +9,7 @@ use owp_github::render::find_key;
 use owp_pool::Span;
 use owp_pool::task::TaskState;
 use owp_sandbox::{PrSpec, Role, Sandbox, SandboxConfig};
-use owp_store::{Store, StoreOptions};
+use owp_store::{Store, StoreOptions, transaction};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -131,7 +131,7 @@ impl Stage {
     }
 
     async fn tasks_in(&self, state: TaskState) -> usize {
-        let counts = self.store.read(|tx| Box::pin(async move { tx.tasks().count_by_state().await })).await;
+        let counts = self.store.read(transaction!(|tx| tx.tasks().count_by_state().await)).await;
         let count = |counts: Vec<(TaskState, i64)>| counts.into_iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| n);
         usize::try_from(counts.map_or(0, count)).unwrap_or(0)
     }

@@ -4,7 +4,7 @@
 use super::report::Report;
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::{Span, Timestamp};
-use owp_store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions};
+use owp_store::{DeadComments, Dialect, InboxHealth, RepoRow, Store, StoreError, StoreOptions, transaction};
 
 /// A running process updates its mark every half minute.
 const SILENT: Span = Span::minutes(2);
@@ -71,18 +71,16 @@ fn not_open(error: &StoreError, report: &mut Report) {
 
 async fn look(store: &Store) -> Result<DatabaseState, StoreError> {
     store
-        .read(|tx| {
-            Box::pin(async move {
-                Ok(DatabaseState {
-                    now: tx.now(),
-                    alive_at: tx.uptime().alive_at().await?,
-                    stopped_at: tx.uptime().stopped_at().await?,
-                    inbox: tx.deliveries().health().await?,
-                    dead: tx.comments().dead_by_repo().await?,
-                    repos: tx.repos().list().await?,
-                })
+        .read(transaction!(|tx| {
+            Ok(DatabaseState {
+                now: tx.now(),
+                alive_at: tx.uptime().alive_at().await?,
+                stopped_at: tx.uptime().stopped_at().await?,
+                inbox: tx.deliveries().health().await?,
+                dead: tx.comments().dead_by_repo().await?,
+                repos: tx.repos().list().await?,
             })
-        })
+        }))
         .await
 }
 

@@ -160,13 +160,13 @@ impl Feed<'_> {
 
     /// Waits until this process has committed events since the last call.
     pub async fn event_came(&self) {
-        let mut bell = self.inner().feed_commits.lock().await;
-        match bell.recv().await {
+        let mut commits = self.inner().feed_commits.lock().await;
+        match commits.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
         // One step covers everything committed before it.
-        while matches!(bell.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
+        while matches!(commits.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
     }
 
     /// Returns the event hub, which holds the feed's latest events.

@@ -53,7 +53,7 @@ pub enum Recent {
     /// Nothing newer.
     Nothing,
     /// The newer events that are visible and requested.
-    FeedSection(FeedSection),
+    Seen(FeedSection),
     /// The hub does not reach that far back.
     Forgotten,
 }
@@ -130,7 +130,7 @@ impl Hub {
             }
             seen.look(look, row, tail.repos.get(&row.chain));
         }
-        Recent::FeedSection(seen)
+        Recent::Seen(seen)
     }
 
     /// Subscribes to the feed from now on.
@@ -200,7 +200,7 @@ mod tests {
 
     fn numbers(hub: &Hub, after: i64, most: usize) -> Option<Vec<i64>> {
         match hub.recent(&FeedView::default(), after, 5_000, most) {
-            Recent::FeedSection(seen) => Some(seen.events.iter().map(|event| event.row.feed).collect()),
+            Recent::Seen(seen) => Some(seen.events.iter().map(|event| event.row.feed).collect()),
             Recent::Nothing => Some(Vec::new()),
             Recent::Forgotten => None,
         }
@@ -225,7 +225,7 @@ mod tests {
         let hub = Hub::new();
         hub.publish(fresh(0, 9, false));
         assert!(matches!(hub.recent(&FeedView::default(), 3, 5, 10), Recent::Forgotten));
-        assert!(matches!(hub.recent(&FeedView::default(), 4, 5, 10), Recent::FeedSection(_)));
+        assert!(matches!(hub.recent(&FeedView::default(), 4, 5, 10), Recent::Seen(_)));
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         hub.publish(fresh(0, 3, false));
         assert_eq!(numbers(&hub, 0, 10), Some(vec![1, 2, 3]));
         hub.publish(fresh(3, 3, true));
-        let Recent::FeedSection(seen) = hub.recent(&FeedView::default(), 0, 10, 10) else { panic!("it remembers") };
+        let Recent::Seen(seen) = hub.recent(&FeedView::default(), 0, 10, 10) else { panic!("it remembers") };
         assert_eq!((seen.events.len(), seen.upto), (0, 3));
     }
 

@@ -42,14 +42,7 @@ impl Intake<'_> {
         let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(id).await?))).await?;
         if let Some(row) = known.clone().filter(|row| row.ask_again) {
             // The delivery proves that the repository is visible: sync it now, then process the delivery.
-            self.write(
-                Scope::repo(&row.id.clone()),
-                transaction!(|tx| {
-                    let now = tx.now();
-                    Ok(tx.sync().sync_by(&row.id, now).await?)
-                }),
-            )
-            .await?;
+            self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.sync().sync_now(&row.id).await?))).await?;
             self.ring();
             return Err(EngineError::InDoubt(format!("the repository {}", repo.full_name)));
         }
@@ -144,7 +137,6 @@ impl Intake<'_> {
         repo: &RepoContext,
         number: i64,
     ) -> Result<IssueView, EngineError> {
-        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
         let doubt = self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::doubt(tx, &repo, number).await)).await?;
         let gone = match doubt {
             None => true,

@@ -162,7 +162,7 @@ impl Intake<'_> {
     /// repository returns; the audit log stays.
     async fn stop_repo(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
         self.write(
-            Scope::repo(&id.clone()),
+            Scope::repo(&id),
             transaction!(|tx| {
                 tx.repos().set_inactive(&id, Some(why)).await?;
                 Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
@@ -211,14 +211,7 @@ impl Intake<'_> {
             _ => {
                 self.inner().policies.forget(&row.id);
                 let id = row.id.clone();
-                self.write(
-                    Scope::repo(&row.id),
-                    transaction!(|tx| {
-                        let now = tx.now();
-                        Ok(tx.sync().sync_by(&id, now).await?)
-                    }),
-                )
-                .await
+                self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.sync().sync_now(&id).await?))).await
             }
         }
     }

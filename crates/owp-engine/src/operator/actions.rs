@@ -148,8 +148,7 @@ impl Operator<'_> {
         github: &'static str,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let (task, _row) = self.task_and_repo(&id).await?;
-        let _settings = self.settings().clone();
+        let (task, _) = self.task_and_repo(&id).await?;
         self.in_repo(
             &task.repo,
             transaction!(|tx, repo| {

@@ -56,7 +56,7 @@ impl Operator<'_> {
             })
             .await?;
         self.write(
-            Scope::repo(&id.clone()),
+            Scope::repo(&id),
             transaction!(|tx| {
                 tx.repos().set_ceiling(&id, max_open_prs, area_locks).await?;
                 let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
@@ -74,7 +74,6 @@ impl Operator<'_> {
     /// [`EngineError::UnknownRepo`], [`EngineError::Managed`]; a refusal while tasks are held or under review.
     pub async fn remove_repo(&self, name: &str) -> Result<usize, EngineError> {
         let row = self.known_repo(name).await?;
-        let _settings = self.settings().clone();
         self.in_repo(
             &row.id,
             transaction!(|tx, repo| {
@@ -105,9 +104,7 @@ impl Operator<'_> {
         tasks: Vec<NewTask>,
         keep: Option<Keep<[AddedTask]>>,
     ) -> Result<Vec<AddedTask>, EngineError> {
-        let name = repo.to_owned();
-        let row = self.read(transaction!(|tx| Ok(tx.repos().by_name(&name).await?))).await?;
-        let row = row.ok_or_else(|| EngineError::UnknownRepo(repo.to_owned()))?;
+        let row = self.known_repo(repo).await?;
         if row.managed {
             return Err(EngineError::Managed(format!(
                 "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",

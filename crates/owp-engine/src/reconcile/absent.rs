@@ -63,7 +63,7 @@ impl Reconciler<'_> {
     /// holders.
     pub(crate) async fn stop_absent(&self, id: RepoId, why: &'static str) -> Result<(), EngineError> {
         self.write(
-            Scope::repo(&id.clone()),
+            Scope::repo(&id),
             transaction!(|tx| {
                 tx.doubts().clear(&id, DoubtKind::Repo, 0).await?;
                 tx.repos().set_inactive(&id, Some(why)).await?;

@@ -60,7 +60,7 @@ impl Reconciler<'_> {
             }
             self.apply_issue(repo, number, view).await?;
         }
-        let (id, row, _settings) = (repo.row.id.clone(), repo.row.clone(), self.settings().clone());
+        let (id, row) = (repo.row.id.clone(), repo.row.clone());
         self.in_repo(
             &repo.row.id,
             transaction!(|tx, repo| {
@@ -183,7 +183,6 @@ impl Reconciler<'_> {
     }
 
     async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
-        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
         self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::apply(tx, &repo, number, &view).await.map(drop)))
             .await
     }

@@ -120,7 +120,7 @@ let doubt = tx.doubts().record(&id, DoubtKind::Pull, number).await?;
 
     /// Applies one pull request in its own transaction, if it changed.
     pub(crate) async fn apply_pull(&self, repo: &RepoContext, look: PullDetails) -> Result<(), EngineError> {
-        let (id, _settings) = (repo.row.id.clone(), self.settings().clone());
+        let id = repo.row.id.clone();
         self.in_repo(
             &repo.row.id,
             transaction!(|tx, repo| {

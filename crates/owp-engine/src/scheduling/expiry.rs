@@ -83,7 +83,6 @@ impl Scheduler<'_> {
     /// Revokes a lease whose repository has been gone for long. It is no lapse of the holder and does not affect
     /// reputation.
     async fn strand(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
-        let _settings = self.settings().clone();
         self.in_repo(
             &repo,
             transaction!(|tx, context| {
@@ -114,13 +113,11 @@ impl Scheduler<'_> {
     }
 
     async fn warn(&self, repo: RepoId, lease: LeaseId) -> Result<(), EngineError> {
-        let settings = self.settings().clone();
-        self.write(
-            Scope::repo(&repo),
-            transaction!(|tx| {
+        self.in_repo(
+            &repo,
+            transaction!(|tx, context| {
                 // The lease may have been renewed since it was found.
                 let now = tx.now();
-                let context = RepoContext::load(tx, &repo, &settings).await?;
                 let fresh = |lease: &Lease| lease.wants_warning(context.policy.warn_before_percent, now);
                 let Some(lease) = tx.leases().get(&lease).await?.filter(fresh) else { return Ok(()) };
                 warn_holder(tx, &context, &lease).await

@@ -71,14 +71,14 @@ impl Parking {
 pub struct Parked {
     parking: Arc<Parking>,
     counted: Vec<ParkGroup>,
-    bell: broadcast::Receiver<Arc<[Committed]>>,
+    commits: broadcast::Receiver<Arc<[Committed]>>,
 }
 
 impl Parked {
     /// Waits for a commit that can help a parked worker.
-    pub async fn rung(&mut self) -> Notification {
+    pub async fn notified(&mut self) -> Notification {
         loop {
-            let notified = match self.bell.recv().await {
+            let notified = match self.commits.recv().await {
                 Ok(committed) => notification(committed.iter().map(|c| c.kind)),
                 // Too many events to follow: anything may have changed.
                 Err(RecvError::Lagged(_)) => Some(Notification::Worker),
@@ -103,10 +103,10 @@ impl Scheduler<'_> {
     #[must_use]
     pub fn park(&self, worker: &Worker, address: Option<Vec<u8>>) -> Option<Parked> {
         let parking = Arc::clone(&self.inner().parking);
-        let bell = self.store().committed();
+        let commits = self.store().committed();
         let hopeless = !worker.person.is_linked() && !self.settings().open_registration;
         let counted = counted(worker, address, hopeless);
-        parking.enter(&counted).then(|| Parked { parking, counted, bell })
+        parking.enter(&counted).then(|| Parked { parking, counted, commits })
     }
 }
 

@@ -32,7 +32,7 @@ impl Scheduler<'_> {
             }
             let attempt_at = until.min(Instant::now() + next_attempt(self));
             let notification = tokio::select! {
-                notification = tokio::time::timeout_at(attempt_at, parked.rung()) => notification,
+                notification = tokio::time::timeout_at(attempt_at, parked.notified()) => notification,
                 // The process stops: the worker gets its tasks now, and asks the next process.
                 () = stopping.ends() => return self.workers().work_of(&worker.id).await,
             };

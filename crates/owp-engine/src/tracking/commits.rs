@@ -86,7 +86,6 @@ impl Tracking<'_> {
             };
             by_commit.insert(pull.head_sha.clone(), checks);
         }
-        let (_id, _settings) = (repo.row.id.clone(), self.settings().clone());
         if by_commit.is_empty() {
             return Ok(());
         }

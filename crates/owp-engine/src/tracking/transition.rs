@@ -110,8 +110,7 @@ async fn commit_move(
     tx.tasks().save_moved(&moved).await?;
     if left_without_a_pull(moved.lease.as_ref()) {
         // The slot stays taken until a count has shown that no pull request came of it: count soon.
-        let now = tx.now();
-        tx.sync().sync_by(&repo.row.id, now).await?;
+        tx.sync().sync_now(&repo.row.id).await?;
     }
     Ok(moved)
 }

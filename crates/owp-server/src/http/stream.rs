@@ -153,7 +153,7 @@ impl Follower {
         let replay = self.engine.settings().feed.replay;
         let seen = match self.engine.feed().hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
             Recent::Nothing => return Ok(false),
-            Recent::FeedSection(seen) => seen,
+            Recent::Seen(seen) => seen,
             Recent::Forgotten => {
                 let start = FeedStart::After(self.after);
                 match self.engine.feed().feed_page(self.asked.look.clone(), start, READY_MAX).await? {

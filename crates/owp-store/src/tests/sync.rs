@@ -70,7 +70,7 @@ on_both_engines! {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let (_, until) = take_sync(bench).await.unwrap();
         let soon = id.clone();
-        bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().sync_now(&soon).await })).await;
         assert_eq!(taken(bench).await, None);
         bench.advance(HOLD);
         assert_eq!(taken(bench).await, Some(id.clone()));
@@ -78,7 +78,7 @@ on_both_engines! {
         assert_eq!(renew(bench, &id, until).await, None);
         bench.advance(HOLD);
         let soon = id.clone();
-        bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
+        bench.change(move |tx| Box::pin(async move { tx.sync().sync_now(&soon).await })).await;
         assert_eq!(taken(bench).await, None, "a sync that did not finish in two minutes may need longer");
         bench.advance(LONGER);
         assert_eq!(taken(bench).await, Some(id));
@@ -90,7 +90,7 @@ on_both_engines! {
         for _ in 0..5 {
             bench.advance(Span::secs(90));
             let soon = id.clone();
-            bench.change(move |tx| Box::pin(async move { let now = tx.now(); tx.sync().sync_by(&soon, now).await })).await;
+            bench.change(move |tx| Box::pin(async move { tx.sync().sync_now(&soon).await })).await;
             assert_eq!(taken(bench).await, None);
             until = renew(bench, &id, until).await.unwrap();
         }
