@@ -435,7 +435,7 @@ mod tests {
         let problem = client.get("/").await.unwrap_err();
         assert!(matches!(problem, ClientError::Problem(_)), "{problem}");
         assert_eq!(calls.load(Ordering::SeqCst), 2, "one second is waited for, another would be too late");
-        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
     }
 
     #[tokio::test]

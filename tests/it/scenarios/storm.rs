@@ -3,7 +3,7 @@
 
 mod history;
 
-use crate::support::database::Db;
+use crate::support::database::{Db, on_both};
 use crate::support::world::{REPO, World};
 use futures_util::future::join_all;
 use history::{Act, Numbers, PEOPLE, waves};
@@ -18,31 +18,20 @@ use std::collections::BTreeMap;
 /// Nobody is refused for what others did at the same time.
 const RULES: &str = "version: 1\nbudget: { max_open_prs: 100 }\nclaims: { per_worker: 20, newcomers: 20, newcomers_total: 100, cooldown: 0s }\n";
 
-/// Size of a history.
-struct Size {
-    issues: usize,
-    talk: usize,
-    deliveries: usize,
-}
+/// Size of a history, and the number of deliveries it makes at least.
+const ISSUES: usize = 42;
+const TALK: usize = 350;
+const DELIVERIES: usize = 900;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_ends_as_calm_weather_on_sqlite() {
-    Box::pin(storm_ends_as_calm(Db::Sqlite, Size { issues: 84, talk: 1_300, deliveries: 2_500 })).await;
-}
+on_both!(a_storm_ends_as_calm_weather);
 
-/// A commit costs PostgreSQL a round trip for each of its statements, so the history is shorter there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_ends_as_calm_weather_on_postgres() {
-    Box::pin(storm_ends_as_calm(Db::Postgres, Size { issues: 42, talk: 350, deliveries: 900 })).await;
-}
-
-async fn storm_ends_as_calm(db: Db, size: Size) {
-    let waves = waves(7, size.issues, size.talk);
+async fn a_storm_ends_as_calm_weather(db: Db) {
+    let waves = waves(7, ISSUES, TALK);
     let (calm, (storm, seen)) = futures_util::join!(calm(db, &waves), Storm::tell(db, &waves));
-    assert!(seen.deliveries >= size.deliveries, "{seen:?}");
+    assert!(seen.deliveries >= DELIVERIES, "{seen:?}");
     assert!(seen.lost * 25 >= seen.deliveries && seen.copies >= seen.deliveries * 2, "{seen:?}");
     assert!(seen.failed_writes * 3 >= seen.writes, "{seen:?}");
-    calm.is_no_trifle(size.issues);
+    calm.is_no_trifle();
     assert_eq!(storm.tasks, calm.tasks);
     assert_eq!(storm.counts, calm.counts);
     for (issue, said) in &calm.comments {
@@ -89,9 +78,9 @@ impl End {
         Self { tasks, counts, comments }
     }
 
-    fn is_no_trifle(&self, issues: usize) {
+    fn is_no_trifle(&self) {
         let said: usize = self.comments.values().map(Vec::len).sum();
-        assert!(said >= issues && self.counts[0] >= 40 && self.counts[1] >= 20, "{said} comments, {:?}", self.counts);
+        assert!(said >= ISSUES && self.counts[0] >= 40 && self.counts[1] >= 20, "{said} comments, {:?}", self.counts);
         for state in ["merged", "closed", "ready", "leased", "pr_opened"] {
             assert!(self.tasks.values().any(|task| task.starts_with(state)), "no task is {state}");
         }

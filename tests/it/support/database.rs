@@ -1,6 +1,8 @@
 //! A database per test: a SQLite file in a temporary folder, or a PostgreSQL database of its own.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use owp_base::clock::{Clock, Entropy};
+use owp_store::{Store, StoreOptions};
+use owp_testing::postgres::PostgresDatabase;
 
 /// Database engine of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,73 +11,50 @@ pub(crate) enum Db {
     Postgres,
 }
 
+impl Db {
+    /// Every case on SQLite, and every third one on PostgreSQL, where a story takes twice as long: for stories about
+    /// GitHub's answers and people's rights, in which the database does what it does in all others.
+    pub(crate) fn some<T>(self, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        cases.into_iter().step_by(if self == Self::Postgres { 3 } else { 1 })
+    }
+}
+
 /// A database that goes away with the test.
 pub(crate) struct TestDatabase {
     pub url: String,
     _dir: Option<tempfile::TempDir>,
-    /// The database to drop.
-    on_server: Option<String>,
+    _postgres: Option<PostgresDatabase>,
 }
 
 impl TestDatabase {
+    /// A database as some process left it that did nothing but start.
     pub(crate) async fn make(db: Db) -> Self {
+        match db {
+            Db::Sqlite => Self::empty(db).await,
+            Db::Postgres => Self::on_server(PostgresDatabase::migrated(migrate).await),
+        }
+    }
+
+    /// A database without a table, for the start of a process.
+    pub(crate) async fn empty(db: Db) -> Self {
         match db {
             Db::Sqlite => {
                 let dir = tempfile::tempdir().unwrap();
-                Self {
-                    url: format!("sqlite:{}", dir.path().join("owp.db").display()),
-                    _dir: Some(dir),
-                    on_server: None,
-                }
+                let url = format!("sqlite:{}", dir.path().join("owp.db").display());
+                Self { url, _dir: Some(dir), _postgres: None }
             }
-            Db::Postgres => {
-                let name = format!("owp_story_{}", uuid_like());
-                on_server(format!("CREATE DATABASE {name}")).await.unwrap();
-                Self { url: url_of(&name), _dir: None, on_server: Some(name) }
-            }
+            Db::Postgres => Self::on_server(PostgresDatabase::empty().await),
         }
     }
-}
 
-impl Drop for TestDatabase {
-    /// A thousand databases that stay behind fill the memory of the machine that runs the tests.
-    fn drop(&mut self) {
-        let Some(name) = self.on_server.take() else { return };
-        let drop = async move { on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await };
-        // A thread of its own, because a runtime cannot be waited for from within one.
-        let dropped = std::thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(drop))
-        });
-        // Best effort: a database that stays behind fails no test.
-        let _left = dropped.join();
+    fn on_server(database: PostgresDatabase) -> Self {
+        Self { url: database.url.clone(), _dir: None, _postgres: Some(database) }
     }
 }
 
-fn server() -> String {
-    let url = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok());
-    url.expect("OWP_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests")
-}
-
-async fn on_server(sql: String) -> Result<(), sqlx::Error> {
-    sqlx::any::install_default_drivers();
-    let mut admin = AnyConnection::connect(&server()).await?;
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
-    admin.close().await
-}
-
-fn url_of(name: &str) -> String {
-    let admin = server();
-    let (front, query) = admin.split_once('?').map_or((admin.as_str(), None), |(f, q)| (f, Some(q)));
-    let (server, _) = front.rsplit_once('/').unwrap();
-    match query {
-        Some(query) => format!("{server}/{name}?{query}"),
-        None => format!("{server}/{name}"),
-    }
-}
-
-fn uuid_like() -> String {
-    owp_base::clock::Entropy::system().bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
+async fn migrate(url: String) {
+    let options = StoreOptions { url, clock: Clock::System, entropy: Entropy::system() };
+    drop(Store::open(options).await.unwrap());
 }
 
 /// Tests, written once and run on both databases.

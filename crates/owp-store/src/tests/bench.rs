@@ -1,7 +1,6 @@
 //! A fresh database per test on either engine, and helpers to set tests up.
 
 use crate::{Dialect, GitHubRepo, NewWorker, PullRow, Scope, Store, StoreError, StoreOptions, Tx};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::event::{Event, EventKind};
@@ -11,9 +10,9 @@ use owp_pool::policy::AreaUntil;
 use owp_pool::pull::PullFacts;
 use owp_pool::task::{Task, TaskSpec};
 use owp_pool::{LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
+use owp_testing::postgres::PostgresDatabase;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-use std::panic::{AssertUnwindSafe, resume_unwind};
 
 /// Start time of every test.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -30,13 +29,13 @@ macro_rules! on_both_engines {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 let bench = begin(crate::Dialect::Sqlite).await;
-                bench.run(body(&bench)).await;
+                body(&bench).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 let bench = begin(crate::Dialect::Postgres).await;
-                bench.run(body(&bench)).await;
+                body(&bench).await;
             }
         }
     )*};
@@ -49,30 +48,26 @@ pub(super) struct Bench {
     pub clock: Clock,
     pub url: String,
     dir: Option<tempfile::TempDir>,
-    /// The server's URL and the database to drop.
-    on_server: Option<(String, String)>,
+    postgres: Option<PostgresDatabase>,
 }
 
 /// Creates a fresh database on `dialect` and opens it.
 pub(super) async fn begin(dialect: Dialect) -> Bench {
     sqlx::any::install_default_drivers();
     let clock = Clock::manual(START.0);
-    let (url, dir, on_server) = match dialect {
+    let (url, dir, postgres) = match dialect {
         Dialect::Sqlite => {
             let dir = tempfile::tempdir().unwrap();
             (format!("sqlite://{}/pool.db", dir.path().display()), Some(dir), None)
         }
         Dialect::Postgres => {
-            let server = postgres_server();
-            let name = format!("owp_test_{}", data_encoding::HEXLOWER.encode(&Entropy::system().bytes::<8>()));
-            let mut admin = AnyConnection::connect(&server).await.expect("OWP_TEST_POSTGRES_URL answers");
-            execute(&mut admin, format!("CREATE DATABASE {name}")).await.unwrap();
-            admin.close().await.unwrap();
-            (on_database(&server, &name), None, Some((server, name)))
+            let migrate = async |url: String| drop(open(&url, &Clock::manual(START.0)).await.unwrap());
+            let database = PostgresDatabase::migrated(migrate).await;
+            (database.url.clone(), None, Some(database))
         }
     };
     let store = open(&url, &clock).await.unwrap();
-    Bench { store, clock, url, dir, on_server }
+    Bench { store, clock, url, dir, postgres }
 }
 
 /// Opens a store like a process would.
@@ -80,38 +75,11 @@ pub(super) async fn open(url: &str, clock: &Clock) -> Result<Store, StoreError> 
     Store::open(StoreOptions { url: url.to_owned(), clock: clock.clone(), entropy: Entropy::system() }).await
 }
 
-pub(super) fn postgres_server() -> String {
-    let url = std::env::var_os("OWP_TEST_POSTGRES_URL").and_then(|url| url.into_string().ok());
-    url.expect("OWP_TEST_POSTGRES_URL is not set: run the tests with scripts/test, which starts a PostgreSQL for them")
-}
-
-/// Replaces the database name in a server URL. Options after a question mark stay.
-pub(super) fn on_database(server: &str, name: &str) -> String {
-    let (base, options) = server.split_once('?').map_or((server, String::new()), |(b, o)| (b, format!("?{o}")));
-    let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
-    format!("{}/{name}{options}", &base[..end])
-}
-
 async fn execute(conn: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
 }
 
 impl Bench {
-    /// Runs a test's body, and drops its database even if the body panics.
-    pub(super) async fn run(&self, body: impl Future<Output = ()>) {
-        let outcome = AssertUnwindSafe(body).catch_unwind().await;
-        if let Some((server, name)) = &self.on_server {
-            // Best effort: a leftover database does no harm.
-            if let Ok(mut admin) = AnyConnection::connect(server).await {
-                let _left = execute(&mut admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-            }
-        }
-        if let Err(panic) = outcome {
-            resume_unwind(panic);
-        }
-    }
-
     pub(super) fn dialect(&self) -> Dialect {
         self.store.dialect()
     }
@@ -131,7 +99,7 @@ impl Bench {
 
     /// Returns the database name on PostgreSQL.
     pub(super) fn database(&self) -> Option<&str> {
-        self.on_server.as_ref().map(|(_, name)| name.as_str())
+        self.postgres.as_ref().map(|database| database.name.as_str())
     }
 
     /// Opens a connection outside the store, like another program would.

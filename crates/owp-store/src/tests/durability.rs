@@ -1,10 +1,11 @@
 //! Acknowledged means durable, and failures are reported and end with their cause.
 
-use super::bench::{on_database, open, postgres_server};
+use super::bench::open;
 use super::*;
 use crate::{Dialect, NewDelivery, Scope, StoreError};
 use futures_util::future::join_all;
 use owp_base::clock::Clock;
+use owp_testing::postgres::url_of;
 use std::time::Duration;
 
 /// A delivery too large for the free pages of a full disk.
@@ -105,45 +106,39 @@ async fn sqlite_flushes_every_commit_and_keeps_its_references() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_that_does_not_wait_for_its_log_is_refused() {
     let bench = &begin(Dialect::Postgres).await;
-    let story = async {
-        let name = bench.database().unwrap();
-        for (value, refused) in [("off", true), ("local", false), ("on", false)] {
-            bench.meddle(&format!("ALTER DATABASE {name} SET synchronous_commit = {value}")).await;
-            let outcome = open(&bench.url, &bench.clock).await;
-            match (outcome, refused) {
-                (Err(StoreError::NotDurable(why)), true) => assert!(why.contains("synchronous_commit = off"), "{why}"),
-                (Ok(_), false) => {}
-                (outcome, _) => panic!("{value}: {:?}", outcome.err()),
-            }
+    let name = bench.database().unwrap();
+    for (value, refused) in [("off", true), ("local", false), ("on", false)] {
+        bench.meddle(&format!("ALTER DATABASE {name} SET synchronous_commit = {value}")).await;
+        let outcome = open(&bench.url, &bench.clock).await;
+        match (outcome, refused) {
+            (Err(StoreError::NotDurable(why)), true) => assert!(why.contains("synchronous_commit = off"), "{why}"),
+            (Ok(_), false) => {}
+            (outcome, _) => panic!("{value}: {:?}", outcome.err()),
         }
-    };
-    bench.run(story).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_whose_default_is_snapshots_still_sees_what_the_lock_protected() {
     let bench = &begin(Dialect::Postgres).await;
-    let story = async {
-        let name = bench.database().unwrap();
-        bench.meddle(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")).await;
-        let repo = bench.repo("acme/rocket").await;
-        let replicas = [open(&bench.url, &bench.clock).await.unwrap(), open(&bench.url, &bench.clock).await.unwrap()];
-        let jobs = (0..40).map(|n| {
-            let id = repo.clone();
-            replicas[n % 2].write(Scope::repo(&repo), move |tx| {
-                Box::pin(async move {
-                    let ceiling = tx.repos().get(&id).await?.unwrap().ceiling.unwrap_or(0);
-                    tx.repos().set_ceiling(&id, ceiling + 1, true).await
-                })
+    let name = bench.database().unwrap();
+    bench.meddle(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")).await;
+    let repo = bench.repo("acme/rocket").await;
+    let replicas = [open(&bench.url, &bench.clock).await.unwrap(), open(&bench.url, &bench.clock).await.unwrap()];
+    let jobs = (0..40).map(|n| {
+        let id = repo.clone();
+        replicas[n % 2].write(Scope::repo(&repo), move |tx| {
+            Box::pin(async move {
+                let ceiling = tx.repos().get(&id).await?.unwrap().ceiling.unwrap_or(0);
+                tx.repos().set_ceiling(&id, ceiling + 1, true).await
             })
-        });
-        for done in join_all(jobs).await {
-            let done: Result<(), StoreError> = done;
-            done.unwrap();
-        }
-        assert_eq!(bench.number("SELECT ceiling FROM repositories").await, 40);
-    };
-    bench.run(story).await;
+        })
+    });
+    for done in join_all(jobs).await {
+        let done: Result<(), StoreError> = done;
+        done.unwrap();
+    }
+    assert_eq!(bench.number("SELECT ceiling FROM repositories").await, 40);
 }
 
 #[tokio::test]
@@ -166,6 +161,6 @@ async fn a_sqlite_database_that_was_closed_is_one_file_and_one_that_is_damaged_n
 
 #[tokio::test]
 async fn a_postgresql_database_that_is_not_there_is_to_be_created() {
-    let said = open(&on_database(&postgres_server(), "nowhere"), &Clock::System).await.err().unwrap().to_string();
+    let said = open(&url_of("nowhere"), &Clock::System).await.err().unwrap().to_string();
     assert!(said.contains("does not exist; create it with `createdb`") && !said.contains("at line"), "{said}");
 }

@@ -166,32 +166,29 @@ on_both_engines! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_is_committed_late_comes_after_what_was_seen_already() {
     let bench = &begin(crate::Dialect::Postgres).await;
-    let story = async {
-        let (slow, quick): (RepoId, RepoId) = (bench.repo("acme/slow").await, bench.repo("acme/quick").await);
-        let (begun, begins) = tokio::sync::oneshot::channel();
-        let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
-        let late = bench.store.write(Scope::repo(&slow), move |tx| {
-            Box::pin(async move {
-                tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({}))]).await?;
-                begun.send(()).unwrap();
-                waits.await.unwrap();
-                Ok::<_, StoreError>(())
-            })
-        });
-        let meanwhile = async {
-            begins.await.unwrap();
-            // The two repositories may share a lane. The replica's lanes never wait for those of this process.
-            let replica = bench.replica().await;
-            tell(&replica, Scope::repo(&quick), 1).await;
-            assert_eq!(number_all(&replica).await, 1);
-            assert_eq!(feed_after(&replica, 0, 10).await[0].chain, quick.as_str());
-            go_on.send(()).unwrap();
-        };
-        let (done, ()) = join(late, meanwhile).await;
-        done.unwrap();
-        assert_eq!(number_all(&bench.store).await, 1);
-        let chains: Vec<_> = check(bench, 2).await.into_iter().map(|row| row.chain).collect();
-        assert_eq!(chains, [quick.as_str(), slow.as_str()], "numbered after its commit, and skipped by no reader");
+    let (slow, quick): (RepoId, RepoId) = (bench.repo("acme/slow").await, bench.repo("acme/quick").await);
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
+    let late = bench.store.write(Scope::repo(&slow), move |tx| {
+        Box::pin(async move {
+            tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({}))]).await?;
+            begun.send(()).unwrap();
+            waits.await.unwrap();
+            Ok::<_, StoreError>(())
+        })
+    });
+    let meanwhile = async {
+        begins.await.unwrap();
+        // The two repositories may share a lane. The replica's lanes never wait for those of this process.
+        let replica = bench.replica().await;
+        tell(&replica, Scope::repo(&quick), 1).await;
+        assert_eq!(number_all(&replica).await, 1);
+        assert_eq!(feed_after(&replica, 0, 10).await[0].chain, quick.as_str());
+        go_on.send(()).unwrap();
     };
-    bench.run(story).await;
+    let (done, ()) = join(late, meanwhile).await;
+    done.unwrap();
+    assert_eq!(number_all(&bench.store).await, 1);
+    let chains: Vec<_> = check(bench, 2).await.into_iter().map(|row| row.chain).collect();
+    assert_eq!(chains, [quick.as_str(), slow.as_str()], "numbered after its commit, and skipped by no reader");
 }

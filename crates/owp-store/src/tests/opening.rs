@@ -5,6 +5,7 @@ use super::*;
 use crate::{Dialect, StoreError};
 use futures_util::future::join_all;
 use owp_base::clock::Clock;
+use owp_testing::postgres::PostgresDatabase;
 
 async fn refusal(url: &str) -> String {
     match open(url, &Clock::manual(START.0)).await {
@@ -81,16 +82,10 @@ async fn a_sqlite_file_under_another_name_is_the_same_file() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_start_together_on_an_empty_database_all_open() {
-    let bench = &begin(Dialect::Postgres).await;
-    let story = async {
-        bench.meddle("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
-        let replicas = (0..4).map(|_| open(&bench.url, &bench.clock));
-        for replica in join_all(replicas).await {
-            replica.unwrap();
-        }
-        assert_eq!(bench.number("SELECT COUNT(*) FROM repositories").await, 0);
-    };
-    bench.run(story).await;
+    let (database, clock) = (PostgresDatabase::empty().await, Clock::manual(START.0));
+    for replica in join_all((0..4).map(|_| open(&database.url, &clock))).await {
+        assert!(replica.unwrap().read(|tx| Box::pin(async move { tx.repos().list().await })).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]
@@ -142,19 +137,15 @@ async fn show(tx: &mut crate::Tx, setting: &str) -> Result<String, StoreError> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_on_postgresql_have_timeouts() {
     let bench = &begin(Dialect::Postgres).await;
-    bench
-        .run(async {
-            for (setting, value) in [
-                ("idle_in_transaction_session_timeout", "15s"),
-                ("lock_timeout", "10s"),
-                ("statement_timeout", "30s"),
-                ("tcp_keepalives_idle", "30"),
-                ("application_name", "owp"),
-            ] {
-                let reads = bench.read(move |tx| Box::pin(show(tx, setting))).await;
-                let writes = bench.change(move |tx| Box::pin(show(tx, setting))).await;
-                assert_eq!((reads.as_str(), writes.as_str()), (value, value), "{setting}");
-            }
-        })
-        .await;
+    for (setting, value) in [
+        ("idle_in_transaction_session_timeout", "15s"),
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "30s"),
+        ("tcp_keepalives_idle", "30"),
+        ("application_name", "owp"),
+    ] {
+        let reads = bench.read(move |tx| Box::pin(show(tx, setting))).await;
+        let writes = bench.change(move |tx| Box::pin(show(tx, setting))).await;
+        assert_eq!((reads.as_str(), writes.as_str()), (value, value), "{setting}");
+    }
 }

@@ -1,9 +1,8 @@
 //! The broken servers, a table for every few chapters of the specification, and the count of what they cover.
 //!
-//! Each of them stands in front of a real server of its own and breaks one thing. Against the first server of a table the
-//! whole suite is run, but for the checks that wait for seconds (`table::WAITING`): these are made where one of them should
-//! fail, and there all of them. Further servers are tried with the chapters of the checks they fail: a run is hundreds of
-//! calls.
+//! Each of them stands in front of a real server of its own and breaks one thing. It is tried with the chapters of the
+//! checks it fails, because a run of the whole suite is hundreds of calls. Checks that wait for seconds (`table::WAITING`)
+//! are made where one of them should fail.
 
 mod areas;
 mod calls;
