@@ -4,6 +4,7 @@ use super::super::check_result::{CheckError, CheckResult, must, require};
 use super::super::lab::{GRACE, Lab, Worker, tasks};
 use super::checks;
 use super::leases::time;
+use super::signs::ATTEMPTS;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,6 @@ checks! {
     Core "EXPIRY-2" "Heartbeats keep a lease alive." => kept_alive;
     Core "EXPIRY-3" "After that, a status from the former holder is answered 403 and changes nothing." => former_holder;
 }
-
-/// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
-const ATTEMPTS: [u64; 3] = [2, 5, 10];
 
 async fn silent(lab: &Lab) -> CheckResult {
     let (repo, ttl) = lab.brief().await?;

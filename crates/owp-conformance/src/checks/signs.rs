@@ -14,7 +14,7 @@ checks! {
 }
 
 /// Lease durations in seconds, tried in turn: a slow machine needs longer leases.
-pub(super) const ATTEMPTS: [u64; 3] = [2, 5, 10];
+pub(super) const ATTEMPTS: [u64; 3] = [2, 8, 30];
 
 /// A lease of a few seconds.
 pub(super) struct ShortLease {
