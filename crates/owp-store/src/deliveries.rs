@@ -1,6 +1,7 @@
 //! The webhook inbox. A delivery is stored before it is acknowledged, taken one at a time per repository, and finished
 //! in the transaction of its effect (invariant 8).
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::{Commands, Deliveries};
 use super::tx::{Sql, statements};
@@ -104,14 +105,15 @@ impl Deliveries<'_> {
     /// Stores a delivery. Returns false if it is already stored. A dead delivery had no effect, so a redelivery, which
     /// happens only on request, makes it pending again.
     pub async fn insert(&mut self, new: &NewDelivery) -> Result<bool, StoreError> {
-        let insert = sqlx::query(DELIVERY_INSERT)
-            .bind(new.id.as_str())
-            .bind(new.event.as_str())
-            .bind(new.order_key.as_str())
-            .bind(new.payload.as_str())
-            .bind(self.now().0)
-            .bind(new.comment)
-            .bind(new.speaker);
+        let insert = bound!(DELIVERY_INSERT {
+            id: new.id.as_str(),
+            event: new.event.as_str(),
+            order_key: new.order_key.as_str(),
+            payload: new.payload.as_str(),
+            received_at: self.now().0,
+            comment_id: new.comment,
+            speaker: new.speaker,
+        });
         let fresh = self.run(insert).await? == 1;
         if fresh {
             self.redeliveries().arrived(&new.id).await?;

@@ -1,6 +1,7 @@
 //! Doubts: things that GitHub reported as missing, until the report is believed or contradicted. Also the grace period
 //! after many issues lost the label at once.
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Doubts;
 use super::tx::statements;
@@ -52,13 +53,14 @@ impl Doubts<'_> {
         let before = self.get(repo, kind, number).await?;
         let doubt = Doubt::after(before, self.now());
         if before != Some(doubt) {
-            let set = sqlx::query(DOUBT_SET)
-                .bind(repo.as_str())
-                .bind(kind.name())
-                .bind(number)
-                .bind(doubt.answers)
-                .bind(doubt.first_at.0)
-                .bind(doubt.answered_at.0);
+            let set = bound!(DOUBT_SET {
+                repo_id: repo.as_str(),
+                kind: kind.name(),
+                number: number,
+                answers: doubt.answers,
+                first_at: doubt.first_at.0,
+                answered_at: doubt.answered_at.0,
+            });
             self.run(set).await?;
         }
         Ok(doubt)

@@ -1,5 +1,6 @@
 //! Audit events: one hash chain per repository, and one for events without a repository (invariant 11).
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::notifications::Committed;
 use super::nouns::{Audit, Events};
@@ -91,19 +92,20 @@ impl Events<'_> {
             digest: &digest,
         };
         let hash = link.hash();
-        let insert = sqlx::query(EVENT_INSERT)
-            .bind(chain.as_str())
-            .bind(seq)
-            .bind(id.as_str())
-            .bind(event.kind.name())
-            .bind(task)
-            .bind(worker)
-            .bind(lease)
-            .bind(payload)
-            .bind(salt)
-            .bind(digest.as_str())
-            .bind(hash.as_str())
-            .bind(at);
+        let insert = bound!(EVENT_INSERT {
+            chain: chain.as_str(),
+            seq: seq,
+            id: id.as_str(),
+            kind: event.kind.name(),
+            task_id: task,
+            worker_id: worker,
+            lease_id: lease,
+            payload: payload,
+            salt: salt,
+            digest: digest.as_str(),
+            hash: hash.as_str(),
+            at: at,
+        });
         self.run(insert).await?;
         self.run(sqlx::query(CHAIN_SEAL).bind(chain.as_str()).bind(hash.as_str())).await?;
         self.news.push(Committed { chain, kind: event.kind, task: event.task.clone() });

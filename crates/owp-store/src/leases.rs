@@ -1,5 +1,6 @@
 //! Leases: row mapping, expiry and warnings.
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Leases;
 use super::tasks::person;
@@ -66,25 +67,26 @@ impl Leases<'_> {
             LeaseState::Ended(reason) => reason.name(),
             live => live.name(),
         };
-        let save = sqlx::query(LEASE_SAVE)
-            .bind(lease.id.as_str())
-            .bind(lease.task.as_str())
-            .bind(lease.repo.as_str())
-            .bind(lease.worker.as_str())
-            .bind(lease.person.key())
-            .bind(lease.epoch.0)
-            .bind(state)
-            .bind(lease.via.name())
-            .bind(lease.estimate)
-            .bind(lease.area.as_deref())
-            .bind(lease.granted_at.0)
-            .bind(lease.ack_by.map(|at| at.0))
-            .bind(lease.expires_at.0)
-            .bind(lease.ttl.0)
-            .bind(lease.max_until.0)
-            .bind(lease.warned_at.map(|at| at.0))
-            .bind(lease.ended_at.map(|at| at.0))
-            .bind(i64::from(lease.keeps_area));
+        let save = bound!(LEASE_SAVE {
+            id: lease.id.as_str(),
+            task_id: lease.task.as_str(),
+            repo_id: lease.repo.as_str(),
+            worker_id: lease.worker.as_str(),
+            person: lease.person.key(),
+            epoch: lease.epoch.0,
+            state: state,
+            via: lease.via.name(),
+            estimate: lease.estimate,
+            area: lease.area.as_deref(),
+            granted_at: lease.granted_at.0,
+            ack_by: lease.ack_by.map(|at| at.0),
+            expires_at: lease.expires_at.0,
+            ttl: lease.ttl.0,
+            max_until: lease.max_until.0,
+            warned_at: lease.warned_at.map(|at| at.0),
+            ended_at: lease.ended_at.map(|at| at.0),
+            keeps_area: i64::from(lease.keeps_area),
+        });
         match self.run(save).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),

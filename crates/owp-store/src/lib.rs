@@ -6,6 +6,7 @@
 mod agents;
 mod apart;
 mod audit;
+mod bound;
 mod candidates;
 mod cause;
 mod checkup;

@@ -1,5 +1,6 @@
 //! Pull requests and the tasks they name.
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Pulls;
 use super::tx::{json, json_text, statements};
@@ -90,22 +91,23 @@ impl Pulls<'_> {
             (false, true) => "merged",
             (false, false) => "closed",
         };
-        let save = sqlx::query(PULL_SAVE)
-            .bind(repo.as_str())
-            .bind(pull.facts.number)
-            .bind(pull.facts.author)
-            .bind(pull.author_login.as_deref())
-            .bind(i64::from(pull.author_bot))
-            .bind(state)
-            .bind(i64::from(pull.facts.draft))
-            .bind(pull.facts.checklist.items)
-            .bind(pull.facts.checklist.open)
-            .bind(pull.head_ref.as_str())
-            .bind(pull.head_sha.as_str())
-            .bind(pull.head_repo.as_deref())
-            .bind(pull.base_ref.as_str())
-            .bind(json_text(&pull.issues)?)
-            .bind(pull.updated_at.0);
+        let save = bound!(PULL_SAVE {
+            repo_id: repo.as_str(),
+            number: pull.facts.number,
+            author_id: pull.facts.author,
+            author_login: pull.author_login.as_deref(),
+            author_bot: i64::from(pull.author_bot),
+            state: state,
+            draft: i64::from(pull.facts.draft),
+            checklist_items: pull.facts.checklist.items,
+            checklist_open: pull.facts.checklist.open,
+            head_ref: pull.head_ref.as_str(),
+            head_sha: pull.head_sha.as_str(),
+            head_repo: pull.head_repo.as_deref(),
+            base_ref: pull.base_ref.as_str(),
+            issues: json_text(&pull.issues)?,
+            updated_at: pull.updated_at.0,
+        });
         self.run(save).await.map(drop)
     }
 

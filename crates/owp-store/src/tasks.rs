@@ -1,5 +1,6 @@
 //! Tasks, and the only place where moves of the state machine are stored.
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Tasks;
 use super::tx::{json, json_text, statements, words};
@@ -63,23 +64,24 @@ impl Tasks<'_> {
     /// # Errors
     /// A unique violation if a task for the issue or the external id exists.
     pub async fn insert(&mut self, task: &Task) -> Result<(), StoreError> {
-        let insert = sqlx::query(TASK_INSERT)
-            .bind(task.id.as_str())
-            .bind(task.repo.as_str())
-            .bind(task.issue)
-            .bind(task.title.as_str())
-            .bind(task.description.as_str())
-            .bind(task.spec.estimate)
-            .bind(task.spec.priority)
-            .bind(json_text(&task.spec.skills)?)
-            .bind(task.spec.area.as_deref())
-            .bind(task.spec.tier)
-            .bind(task.state.name())
-            .bind(task.ready_since.0)
-            .bind(task.hold.as_deref())
-            .bind(task.created_at.0)
-            .bind(json_text(&task.assigned_to)?)
-            .bind(task.external_id.as_deref());
+        let insert = bound!(TASK_INSERT {
+            id: task.id.as_str(),
+            repo_id: task.repo.as_str(),
+            issue: task.issue,
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            estimate: task.spec.estimate,
+            priority: task.spec.priority,
+            skills: json_text(&task.spec.skills)?,
+            area: task.spec.area.as_deref(),
+            tier: task.spec.tier,
+            state: task.state.name(),
+            ready_since: task.ready_since.0,
+            hold: task.hold.as_deref(),
+            created_at: task.created_at.0,
+            assignees: json_text(&task.assigned_to)?,
+            external_id: task.external_id.as_deref(),
+        });
         self.run(insert).await.map(drop)
     }
 
@@ -137,25 +139,26 @@ impl Tasks<'_> {
     /// # Errors
     /// [`StoreError::Corrupt`] if the row has a newer epoch.
     pub async fn update(&mut self, task: &Task) -> Result<(), StoreError> {
-        let update = sqlx::query(TASK_MOVE)
-            .bind(task.id.as_str())
-            .bind(task.state.name())
-            .bind(task.epoch.0)
-            .bind(task.ready_since.0)
-            .bind(task.hold.as_deref())
-            .bind(task.reservation.as_ref().map(|r| r.person.key()))
-            .bind(task.reservation.as_ref().map(|r| r.until.0))
-            .bind(task.assignee.as_ref().map(ToString::to_string))
-            .bind(task.last_holder.as_ref().map(Person::key))
-            .bind(task.last_lease.as_ref().map(ToString::to_string))
-            .bind(task.pull)
-            .bind(task.blocked_reason.as_deref())
-            .bind(task.title.as_str())
-            .bind(task.description.as_str())
-            .bind(task.later.as_ref().map(|later| later.title.as_str()))
-            .bind(task.later.as_ref().map(|later| later.description.as_str()))
-            .bind(task.withheld.as_ref().map(|withheld| withheld.why.as_str()))
-            .bind(task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0));
+        let update = bound!(TASK_MOVE {
+            id: task.id.as_str(),
+            state: task.state.name(),
+            epoch: task.epoch.0,
+            ready_since: task.ready_since.0,
+            hold: task.hold.as_deref(),
+            reserved_person: task.reservation.as_ref().map(|r| r.person.key()),
+            reserved_until: task.reservation.as_ref().map(|r| r.until.0),
+            assignee: task.assignee.as_ref().map(ToString::to_string),
+            last_holder: task.last_holder.as_ref().map(Person::key),
+            last_lease: task.last_lease.as_ref().map(ToString::to_string),
+            pull: task.pull,
+            blocked_reason: task.blocked_reason.as_deref(),
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            later_title: task.later.as_ref().map(|later| later.title.as_str()),
+            later_description: task.later.as_ref().map(|later| later.description.as_str()),
+            withheld: task.withheld.as_ref().map(|withheld| withheld.why.as_str()),
+            withheld_until: task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0),
+        });
         match self.run(update).await? {
             1 => Ok(()),
             _ => Err(StoreError::Corrupt(format!("task {} has moved on", task.id))),
@@ -164,16 +167,17 @@ impl Tasks<'_> {
 
     /// Writes the fields of a task that come from its issue.
     pub async fn describe(&mut self, task: &Task) -> Result<(), StoreError> {
-        let update = sqlx::query(TASK_DESCRIBE)
-            .bind(task.id.as_str())
-            .bind(task.title.as_str())
-            .bind(task.description.as_str())
-            .bind(task.spec.estimate)
-            .bind(task.spec.priority)
-            .bind(json_text(&task.spec.skills)?)
-            .bind(task.spec.area.as_deref())
-            .bind(task.spec.tier)
-            .bind(json_text(&task.assigned_to)?);
+        let update = bound!(TASK_DESCRIBE {
+            id: task.id.as_str(),
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            estimate: task.spec.estimate,
+            priority: task.spec.priority,
+            skills: json_text(&task.spec.skills)?,
+            area: task.spec.area.as_deref(),
+            tier: task.spec.tier,
+            assignees: json_text(&task.assigned_to)?,
+        });
         self.run(update).await.map(drop)
     }
 
@@ -185,15 +189,16 @@ impl Tasks<'_> {
 
     /// Replaces the extras of a task.
     pub async fn set_extras(&mut self, id: &TaskId, extras: &TaskExtras) -> Result<(), StoreError> {
-        let update = sqlx::query(TASK_SET_EXTRAS)
-            .bind(id.as_str())
-            .bind(extras.approval.opt_in_event)
-            .bind(json_text(&extras.problems)?)
-            .bind(extras.issue_updated_at.0)
-            .bind(extras.approval.approved_at.0)
-            .bind(extras.approval.later_at.0)
-            .bind(i64::from(extras.approval.unproven))
-            .bind(extras.approval.asked_at.0);
+        let update = bound!(TASK_SET_EXTRAS {
+            id: id.as_str(),
+            opt_in_event: extras.approval.opt_in_event,
+            problems: json_text(&extras.problems)?,
+            issue_updated_at: extras.issue_updated_at.0,
+            approved_at: extras.approval.approved_at.0,
+            later_at: extras.approval.later_at.0,
+            text_unproven: i64::from(extras.approval.unproven),
+            asked_at: extras.approval.asked_at.0,
+        });
         self.run(update).await.map(drop)
     }
 

@@ -1,5 +1,6 @@
 //! Wanted comments: `(repository, issue, key) → body`, and their delivery to GitHub (invariant 9).
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Comments;
 use super::tx::statements;
@@ -137,9 +138,16 @@ impl Comments<'_> {
     /// unknown, a new text does not make the comment due sooner.
     pub async fn want(&mut self, repo: &RepoId, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
         let now = self.now().0;
-        let want = sqlx::query(WANT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
-        let cause = self.cause.as_deref().map(str::to_owned);
-        self.run(want.bind(SendRank::of_key(key).code()).bind(cause)).await.map(drop)
+        let want = bound!(WANT {
+            repo_id: repo.as_str(),
+            issue: issue,
+            key: key,
+            body: body,
+            due_at: now,
+            send_rank: SendRank::of_key(key).code(),
+            cause: self.cause.as_deref().map(str::to_owned),
+        });
+        self.run(want).await.map(drop)
     }
 
     /// Wants an existing comment edited to `body`. Does nothing if the key is already wanted.
@@ -152,8 +160,16 @@ impl Comments<'_> {
         comment: i64,
     ) -> Result<(), StoreError> {
         let now = self.now().0;
-        let want = sqlx::query(WANT_EDIT).bind(repo.as_str()).bind(issue).bind(key).bind(body).bind(now);
-        self.run(want.bind(SendRank::of_key(key).code()).bind(comment)).await.map(drop)
+        let want = bound!(WANT_EDIT {
+            repo_id: repo.as_str(),
+            issue: issue,
+            key: key,
+            body: body,
+            due_at: now,
+            send_rank: SendRank::of_key(key).code(),
+            comment_id: comment,
+        });
+        self.run(want).await.map(drop)
     }
 
     /// Returns the id of the GitHub comment that shows a wanted comment, if known.

@@ -1,5 +1,6 @@
 //! Workers, their contributors, tokens and link codes.
 
+use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::{LinkCodes, People, Tokens, Workers};
 use super::tx::{json, json_text, statements, words};
@@ -82,17 +83,18 @@ impl Workers<'_> {
     pub async fn insert(&mut self, new: &NewWorker) -> Result<WorkerId, StoreError> {
         let id = WorkerId::from_uuid_bytes(&self.new_id());
         let person = new.person.clone().unwrap_or_else(|| Person::Unlinked(id.clone()));
-        let insert = sqlx::query(WORKER_INSERT)
-            .bind(id.as_str())
-            .bind(new.name.as_str())
-            .bind(person.key())
-            .bind(i64::from(new.by_comment))
-            .bind(json_text(&new.skills)?)
-            .bind(new.capacity)
-            .bind(new.max_concurrent)
-            .bind(self.now().0)
-            .bind(self.now().0)
-            .bind(i64::from(!new.by_comment));
+        let insert = bound!(WORKER_INSERT {
+            id: id.as_str(),
+            name: new.name.as_str(),
+            person: person.key(),
+            by_comment: i64::from(new.by_comment),
+            skills: json_text(&new.skills)?,
+            capacity: new.capacity,
+            max_concurrent: new.max_concurrent,
+            last_seen: self.now().0,
+            created_at: self.now().0,
+            joined: i64::from(!new.by_comment),
+        });
         self.run(insert).await?;
         self.people().is_no_agent(&person).await?;
         Ok(id)
