@@ -42,7 +42,7 @@ async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> 
     };
     let pool = Client::new(&base, Auth::None)?;
     let url = visible_line(&format!("{}/readyz", pool.base()));
-    ask(&url).await.map_err(|why| Failure::failed(format!("{url} {}.", visible_line(&why))))?;
+    probe(&url).await.map_err(|why| Failure::failed(format!("{url} {}.", visible_line(&why))))?;
     if args.json {
         as_json(&json!({ "ready": true, "server": pool.base() }));
     } else {
@@ -51,7 +51,7 @@ async fn check(args: HealthcheckArgs, env: &Environment) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn ask(url: &str) -> Result<(), String> {
+async fn probe(url: &str) -> Result<(), String> {
     let mut client = reqwest::Client::builder();
     if reqwest::Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
         // A proxy would look for the pool on the proxy's own machine.

@@ -99,23 +99,23 @@ async fn simulate(args: SimulateArgs, env: &Environment) -> Result<(), Failure> 
     if let Some(file) = &args.policy {
         body["policy"] = serde_json::to_value(good(file)?).unwrap_or(Value::Null);
     }
-    ask(&args.connection, env, &body).await
+    request(&args.connection, env, &body).await
 }
 
 /// Asks the pool and prints its response.
-async fn ask(connection: &ConnectionArgs, env: &Environment, body: &Value) -> Result<(), Failure> {
+async fn request(connection: &ConnectionArgs, env: &Environment, body: &Value) -> Result<(), Failure> {
     let pool = connection.operator(env)?;
     let answer = pool.post("/v1/admin/policy/simulate", body).await.map_err(explained)?;
     if connection.json {
         as_json(&answer);
     } else {
-        tell(&read(&pool, &answer)?);
+        print_simulation(&read(&pool, &answer)?);
     }
     Ok(())
 }
 
 /// Prints the simulation as text; each piece of user text stays on one line.
-fn tell(simulated: &Simulated) {
+fn print_simulation(simulated: &Simulated) {
     let name = |issue: Option<i64>, called: &str| {
         let number = issue.map_or_else(String::new, |issue| format!("#{issue} "));
         format!("{number}{}", title(called))

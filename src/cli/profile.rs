@@ -105,7 +105,7 @@ impl Profile {
     ///
     /// # Errors
     /// If the file cannot be reread or written; its old content is kept then.
-    pub(super) fn keep(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, server: &str, worker: &Registered) -> Result<(), Failure> {
         let kept = StoredWorker {
             worker_id: worker.worker_id.clone(),
             name: worker.name.clone(),
@@ -204,8 +204,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut profile = Profile::open(&env(folder.path())).unwrap();
         assert!(profile.server().is_none());
-        profile.keep("https://a", &worker("owp_a")).unwrap();
-        profile.keep("https://b", &worker("owp_b")).unwrap();
+        profile.add("https://a", &worker("owp_a")).unwrap();
+        profile.add("https://b", &worker("owp_b")).unwrap();
         let again = Profile::open(&env(folder.path())).unwrap();
         assert_eq!(again.server(), Some("https://b"));
         assert_eq!(again.worker("https://a").unwrap().token.expose_secret(), "owp_a");
@@ -216,8 +216,8 @@ mod tests {
     fn a_new_token_is_kept_and_a_worker_that_left_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let mut profile = Profile::open(&env(folder.path())).unwrap();
-        profile.keep("https://a", &worker("owp_a")).unwrap();
-        profile.keep("https://b", &worker("owp_b")).unwrap();
+        profile.add("https://a", &worker("owp_a")).unwrap();
+        profile.add("https://b", &worker("owp_b")).unwrap();
         profile.keep_token("https://a", &"owp_new".to_owned().into()).unwrap();
         profile.forget("https://b").unwrap();
         let again = Profile::open(&env(folder.path())).unwrap();
@@ -231,7 +231,7 @@ mod tests {
         let register = |n: usize| {
             let mut profile = Profile::open(&env(folder.path())).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(50));
-            profile.keep(&format!("https://{n}"), &worker("owp_a")).unwrap();
+            profile.add(&format!("https://{n}"), &worker("owp_a")).unwrap();
         };
         std::thread::scope(|scope| (0..8).for_each(|n| drop(scope.spawn(move || register(n)))));
         let again = Profile::open(&env(folder.path())).unwrap();
@@ -242,7 +242,7 @@ mod tests {
     fn the_file_is_its_owners_alone_and_refused_when_it_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let mut profile = Profile::open(&env(folder.path())).unwrap();
-        profile.keep("https://a", &worker("owp_a")).unwrap();
+        profile.add("https://a", &worker("owp_a")).unwrap();
         let path = profile.path().to_owned();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -253,7 +253,7 @@ mod tests {
     fn a_file_that_was_damaged_is_told_without_its_words() {
         let folder = tempfile::tempdir().unwrap();
         let mut profile = Profile::open(&env(folder.path())).unwrap();
-        profile.keep("https://a", &worker("owp_secret")).unwrap();
+        profile.add("https://a", &worker("owp_secret")).unwrap();
         let text = std::fs::read_to_string(profile.path()).unwrap().replace("\"token\": \"owp", "\"token\": owp");
         std::fs::write(profile.path(), text).unwrap();
         let failure = Profile::open(&env(folder.path())).err().unwrap();

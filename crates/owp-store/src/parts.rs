@@ -35,7 +35,7 @@ pub struct Part {
 impl Comments<'_> {
     /// Sets the text of a part; does nothing if it is unchanged. An `answer` is one of many, of which only the newest
     /// are read back.
-    pub async fn say_part(
+    pub async fn show_part(
         &mut self,
         repo: &RepoId,
         issue: i64,

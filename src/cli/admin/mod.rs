@@ -136,7 +136,7 @@ async fn carry_out(args: AdminArgs, env: &Environment) -> Result<(), Failure> {
         AdminCommand::ImportGithubIssues(args) => import::issues(&context()?, args, env).await,
         AdminCommand::State => state::show(&context()?).await,
         AdminCommand::Events(args) => events::show(&context()?, args).await,
-        AdminCommand::Why(args) => why::tell(&context()?, args).await,
+        AdminCommand::Why(args) => why::run(&context()?, args).await,
         AdminCommand::Revoke(args) => revoke::revoke(&context()?, args).await,
         AdminCommand::Close(args) => close::close(&context()?, args).await,
         AdminCommand::Reopen(args) => close::reopen(&context()?, args).await,

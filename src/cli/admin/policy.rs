@@ -48,7 +48,7 @@ pub(super) async fn run(
         PolicyCommand::Set { repo, file: None, .. } => {
             let context = context()?;
             let set = context.post("/v1/admin/policy", &json!({ "repo": repo, "policy": null })).await?;
-            told(&context, &set, &format!("{}: the default rules are in force", word(&repo)));
+            print_result(&context, &set, &format!("{}: the default rules are in force", word(&repo)));
             Ok(())
         }
         PolicyCommand::Set { repo, file: Some(file), .. } => {
@@ -59,13 +59,17 @@ pub(super) async fn run(
             let body = json!({ "repo": repo, "policy": document });
             let set =
                 context.pool.post("/v1/admin/policy", &body).await.map_err(|error| refused(error, &file, &text))?;
-            told(&context, &set, &format!("{}: the rules of {} are in force", word(&repo), word(called(&file))));
+            print_result(
+                &context,
+                &set,
+                &format!("{}: the rules of {} are in force", word(&repo), word(called(&file))),
+            );
             Ok(())
         }
     }
 }
 
-fn told(context: &AdminContext, answer: &Value, words: &str) {
+fn print_result(context: &AdminContext, answer: &Value, words: &str) {
     if context.json { as_json(answer) } else { print_line(words) }
 }
 

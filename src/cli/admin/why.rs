@@ -21,7 +21,7 @@ pub(super) struct WhyArgs {
 }
 
 /// Shows a task's state and the reasons for it.
-pub(super) async fn tell(context: &AdminContext, args: WhyArgs) -> Result<(), Failure> {
+pub(super) async fn run(context: &AdminContext, args: WhyArgs) -> Result<(), Failure> {
     let task = segment(&context.task(&args.task).await?);
     if let Some(worker) = &args.worker {
         let why = context.get(&format!("/v1/admin/tasks/{task}/why?worker={}", segment(worker))).await?;

@@ -53,7 +53,7 @@ async fn play(args: DemoArgs) -> Result<ExitCode, String> {
     }
     let pace = if args.exit_after_merged.is_some() { actors::Pace::Hurried } else { actors::Pace::Calm };
     let mut cast = actors::start(&stage, pace).await?;
-    let narrator = tokio::spawn(narrate::tell(Arc::clone(&stage), loud, pace == actors::Pace::Calm));
+    let narrator = tokio::spawn(narrate::run(Arc::clone(&stage), loud, pace == actors::Pace::Calm));
     let goal = args.exit_after_merged.unwrap_or(usize::MAX);
     let give_up = if args.exit_after_merged.is_some() { args.give_up_after } else { u64::MAX >> 32 };
     let reached = tokio::select! {

@@ -41,7 +41,7 @@ fn invitation(stage: &Stage) -> String {
 }
 
 /// Prints every event once, in order, until aborted; if `watched`, also the invitation. Prints nothing unless `loud`.
-pub(super) async fn tell(stage: Arc<Stage>, loud: bool, watched: bool) {
+pub(super) async fn run(stage: Arc<Stage>, loud: bool, watched: bool) {
     if !loud {
         return;
     }

@@ -40,8 +40,8 @@ pub(super) async fn examine(url: &str, clock: &Clock, report: &mut Report) {
         }
         Err(error) => report.problem("database", error, "switch it on in the server's configuration"),
     }
-    match look(&store).await {
-        Ok(picture) => tell(&picture, report),
+    match read_state(&store).await {
+        Ok(picture) => report_state(&picture, report),
         Err(error) => {
             report.problem("database", error, "run `owp doctor` again; if the error persists, restore a backup");
         }
@@ -69,7 +69,7 @@ fn not_open(error: &StoreError, report: &mut Report) {
     }
 }
 
-async fn look(store: &Store) -> Result<DatabaseState, StoreError> {
+async fn read_state(store: &Store) -> Result<DatabaseState, StoreError> {
     store
         .read(transaction!(|tx| {
             Ok(DatabaseState {
@@ -84,7 +84,7 @@ async fn look(store: &Store) -> Result<DatabaseState, StoreError> {
         .await
 }
 
-fn tell(picture: &DatabaseState, report: &mut Report) {
+fn report_state(picture: &DatabaseState, report: &mut Report) {
     process(picture, report);
     inbox(&picture.inbox, picture.now, report);
     for dead in &picture.dead {

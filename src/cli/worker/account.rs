@@ -40,7 +40,7 @@ pub(super) struct TokenArgs {
 /// Releases the worker's tasks, ends its access, and removes the local registration.
 pub(super) async fn leave(args: LeaveArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     let client = connection.worker(env)?;
-    let (me, _) = Me::ask(&client).await?;
+    let (me, _) = Me::fetch(&client).await?;
     if !args.yes {
         let back = match me.held() {
             0 => String::new(),
@@ -83,7 +83,7 @@ async fn set_paused(connection: &ConnectionArgs, env: &Environment, paused: bool
         // Another server may support only pauses by heartbeat.
         holding::beat(&client, if paused { "paused" } else { "idle" }).await.map_err(errors::with_next_step)?;
     }
-    let (me, mut shown) = Me::ask(&client).await?;
+    let (me, mut shown) = Me::fetch(&client).await?;
     shown["server"] = json!(client.base());
     answer(connection, &shown, || format!("{} {words}", me.name()));
     Ok(())
@@ -111,7 +111,7 @@ pub(super) async fn token(args: TokenArgs, connection: &ConnectionArgs, env: &En
     }
     let fresh = SecretString::from(fresh.to_owned());
     profile.keep_token(client.base(), &fresh)?;
-    let (me, mut shown) = Me::ask(&client.with_auth(Auth::Worker(fresh))).await?;
+    let (me, mut shown) = Me::fetch(&client.with_auth(Auth::Worker(fresh))).await?;
     shown["server"] = json!(client.base());
     shown["kept_in"] = json!(profile.path());
     answer(connection, &shown, || {

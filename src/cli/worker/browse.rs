@@ -49,7 +49,7 @@ pub(super) async fn tasks(args: TasksArgs, connection: &ConnectionArgs, env: &En
         print_error("owp worker tasks: no matching tasks.");
         return Ok(());
     }
-    let own = if client.is_worker() { Some(Me::ask(&client).await?.0.skills) } else { None };
+    let own = if client.is_worker() { Some(Me::fetch(&client).await?.0.skills) } else { None };
     let mut head = vec!["TASK", "ISSUE", "POINTS", "STATE", "NEEDS"];
     head.extend(own.iter().map(|_| "YOU LACK"));
     head.push("TITLE");

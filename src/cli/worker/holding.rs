@@ -39,7 +39,7 @@ pub(super) async fn count(
     within: Duration,
     signals: &mut Signals,
 ) -> Option<Result<Holdings, Failure>> {
-    let seen = signals.unless(tokio::time::timeout(within, look(client))).await;
+    let seen = signals.unless(tokio::time::timeout(within, load(client))).await;
     let idle = tokio::time::timeout(UNPAUSE_TIMEOUT, beat(client, "idle")).await.unwrap_or_else(|_| Err(late(client)));
     let seen = seen?.unwrap_or_else(|_| Err(late(client).into()));
     Some(seen.and_then(|mut seen| {
@@ -48,7 +48,7 @@ pub(super) async fn count(
     }))
 }
 
-async fn look(client: &Client) -> Result<Holdings, Failure> {
+async fn load(client: &Client) -> Result<Holdings, Failure> {
     let ended = read_ended(client, &beat(client, "paused").await.map_err(errors::with_next_step)?)?;
     let answer = client.get("/v1/work").await.map_err(errors::with_next_step)?;
     Ok(Holdings { held: Held::read_all(client, &answer)?, ended })

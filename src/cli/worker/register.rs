@@ -78,7 +78,7 @@ pub(super) async fn run(args: RegisterArgs, connection: &ConnectionArgs, env: &E
     });
     let (made, shown) = introduce(&client, &body).await?;
     let kept = Registered { worker_id: made.worker_id, name, token: made.token };
-    profile.keep(client.base(), &kept)?;
+    profile.add(client.base(), &kept)?;
     if env.get("OWP_WORKER_TOKEN").or_else(|| env.get("OWP_WORKER_TOKEN_FILE")).is_some() {
         print_error(
             "warning: OWP_WORKER_TOKEN or OWP_WORKER_TOKEN_FILE is set and overrides the worker just registered.",

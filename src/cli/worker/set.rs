@@ -65,7 +65,7 @@ pub(super) async fn run(args: SetArgs, connection: &ConnectionArgs, env: &Enviro
     let client = connection.worker(env)?;
     let mut body = args.body();
     if !args.add_skill.is_empty() || !args.remove_skill.is_empty() {
-        let (me, _) = Me::ask(&client).await?;
+        let (me, _) = Me::fetch(&client).await?;
         body["skills"] = json!(args.skills_after(me.skills));
     }
     let mut shown = client.patch("/v1/workers/me", &body).await.map_err(errors::with_next_step)?;

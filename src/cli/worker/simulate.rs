@@ -102,7 +102,7 @@ impl Simulation {
     fn leave_alone(&mut self, held: Vec<Held>) {
         for task in held {
             if task.is_live() {
-                self.tell("left alone", &task, "it was held before");
+                self.print_line("left alone", &task, "it was held before");
             }
             self.real.insert(task.task_id);
         }
@@ -135,7 +135,7 @@ impl Simulation {
 
     async fn work_on(&mut self, task: &Held) -> Result<(), Failure> {
         if task.is_managed() {
-            self.tell("released", task, "only GitHub determines its state there; it is for real workers");
+            self.print_line("released", task, "only GitHub determines its state there; it is for real workers");
             return give_back(&self.client, task).await.or_else(passable);
         }
         match self.pretend(task).await {
@@ -146,7 +146,7 @@ impl Simulation {
                 }
             }
             Err(error) => {
-                self.tell("refused", task, &error.to_string());
+                self.print_line("refused", task, &error.to_string());
                 passable(error)?;
                 give_back(&self.client, task).await.or_else(passable)?;
             }
@@ -173,7 +173,7 @@ impl Simulation {
         let artifact = pr_url.map(|url| json!({ "pr_url": url }));
         let body = json!({ "status": status, "message": RELEASE_REASON, "artifact": artifact });
         self.client.post_once(&format!("/v1/tasks/{}/status", segment(&task.task_id)), &body).await?;
-        self.tell(status, task, pr_url.unwrap_or_default());
+        self.print_line(status, task, pr_url.unwrap_or_default());
         Ok(())
     }
 
@@ -183,8 +183,8 @@ impl Simulation {
             // After its removal the worker can no longer report on them.
             for task in std::mem::take(&mut self.pretended) {
                 match self.take_back(&task).await {
-                    Ok(()) => self.tell("given back", &task, "its pull request was only simulated"),
-                    Err(error) => self.tell("not given back", &task, &error.to_string()),
+                    Ok(()) => self.print_line("given back", &task, "its pull request was only simulated"),
+                    Err(error) => self.print_line("not given back", &task, &error.to_string()),
                 }
             }
             self.client.delete("/v1/workers/me").await?;
@@ -193,8 +193,8 @@ impl Simulation {
         for task in std::mem::take(&mut self.open) {
             // A task that cannot be released does not stop the others.
             match give_back(&self.client, &task).await {
-                Ok(()) => self.tell("released", &task, "it was only simulated"),
-                Err(error) => self.tell("not released", &task, &error.to_string()),
+                Ok(()) => self.print_line("released", &task, "it was only simulated"),
+                Err(error) => self.print_line("not released", &task, &error.to_string()),
             }
         }
         Ok(())
@@ -215,7 +215,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn tell(&self, what: &str, task: &Held, more: &str) {
+    fn print_line(&self, what: &str, task: &Held, more: &str) {
         if self.json {
             let more = (!more.is_empty()).then_some(more);
             as_json_line(json!({ "event": what, "task_id": task.task_id, "repo": task.repo, "more": more }));

@@ -34,7 +34,7 @@ struct Load {
 
 impl Me {
     /// Asks the pool; also returns the raw response.
-    pub(super) async fn ask(client: &Client) -> Result<(Self, Value), Failure> {
+    pub(super) async fn fetch(client: &Client) -> Result<(Self, Value), Failure> {
         let shown = client.get("/v1/workers/me").await.map_err(errors::with_next_step)?;
         Ok((read(client, &shown)?, shown))
     }
@@ -84,7 +84,7 @@ impl Me {
 /// Shows the worker.
 pub(super) async fn run(connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
     let client = connection.worker(env)?;
-    let (me, mut shown) = Me::ask(&client).await?;
+    let (me, mut shown) = Me::fetch(&client).await?;
     shown["server"] = json!(client.base());
     answer(connection, &shown, || me.words(&client));
     Ok(())

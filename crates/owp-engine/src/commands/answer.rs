@@ -4,7 +4,7 @@
 //! last reply is edited.
 
 use super::{Asked, PendingCommands};
-use crate::comments::say::{self, REFUSAL, REPLY};
+use crate::comments::placement::{self, REFUSAL, REPLY};
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use owp_github::payload::UserRef;
@@ -73,7 +73,7 @@ pub(super) async fn answer(
         // The edited comment stays in its old place, which may be far up.
         body.push_str(&format!("\n\nUpdated on {} after your last claim.", tx.now().human()));
     }
-    Ok(say::say(tx, repo, asked.issue, &place.key, &body).await?)
+    Ok(placement::show(tx, repo, asked.issue, &place.key, &body).await?)
 }
 
 /// Withdraws or rewrites an earlier refusal, which would contradict the lease comment below it.
@@ -81,10 +81,10 @@ async fn settle_refusal(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Resul
     let prefix = format!("{REFUSAL}{}:", asked.author.id);
     let said = tx.comments().with_prefix(&repo.row.id, asked.issue, &prefix).await?;
     let Some((key, ..)) = said.last() else { return Ok(()) };
-    if say::unsay(tx, repo, asked.issue, key).await? {
+    if placement::withdraw(tx, repo, asked.issue, key).await? {
         return Ok(());
     }
-    say::say(tx, repo, asked.issue, key, &refusal_settled(&asked.author.login)).await
+    placement::show(tx, repo, asked.issue, key, &refusal_settled(&asked.author.login)).await
 }
 
 /// Ending of a reply that is edited because the limit on new ones is reached.
@@ -97,7 +97,7 @@ pub(super) async fn too_fast(tx: &mut Tx, repo: &RepoContext, said: &PendingComm
     ));
     let prefix = limits_of(said.author.id);
     let place = place(tx, repo, (said.issue, said.comment_id), &prefix, LIMITS).await?;
-    Ok(say::say(tx, repo, said.issue, &place.key, &reply(&said.author.login, &[why])).await?)
+    Ok(placement::show(tx, repo, said.issue, &place.key, &reply(&said.author.login, &[why])).await?)
 }
 
 /// Replies to commands in a pull request's thread that commands are read on issues. The App may not comment on pull
@@ -115,7 +115,7 @@ pub(crate) async fn point_to_issue(
     ));
     let prefix = format!("{REPLY}pull:{}:", author.id);
     let place = place(tx, repo, (issue, comment), &prefix, ELSEWHERE).await?;
-    Ok(say::say(tx, repo, issue, &place.key, &reply(&author.login, &[why])).await?)
+    Ok(placement::show(tx, repo, issue, &place.key, &reply(&author.login, &[why])).await?)
 }
 
 /// Returns true when an author without write access has used up the new replies on an issue.

@@ -1,7 +1,7 @@
 //! Contributor commands: claim, release, extend, block, status, why, join, link, unlink.
 
 use super::{Asked, account};
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::tracking::pulls;
@@ -130,7 +130,7 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
     tx.leases().renew(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
     tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
-    tell::lease(tx, repo, &task, None).await?;
+    update::lease(tx, repo, &task, None).await?;
     Ok(Outcome::Extended { until })
 }
 

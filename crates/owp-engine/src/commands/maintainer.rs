@@ -2,7 +2,7 @@
 
 use super::contributor::budget_line;
 use super::{Asked, account};
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::pulls;
@@ -110,9 +110,9 @@ pub(super) async fn ignore(
     tx.events().append(&[Event::new(EventKind::PullIgnored, set)]).await?;
     for task in tx.tasks().of_pull(&repo.row.id, number).await? {
         if !off {
-            tell::pull_over(tx, repo, &task, &pull, PullEnd::Ignored).await?;
+            update::pull_over(tx, repo, &task, &pull, PullEnd::Ignored).await?;
         }
-        tell::notes(tx, repo, &task).await?;
+        update::notes(tx, repo, &task).await?;
     }
     pulls::weigh_others(tx, repo, &pull).await?;
     Ok(Outcome::Done(if off {
@@ -177,7 +177,7 @@ pub(super) async fn approve(
     tx.tasks().set_extras(&task.id, &extras).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
     tx.events().append(&[approved]).await?;
-    tell::notes(tx, repo, &task).await?;
+    update::notes(tx, repo, &task).await?;
     Ok(Outcome::Approved)
 }
 
@@ -202,7 +202,7 @@ pub(super) async fn assign(
     tx.tasks().update(&task).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
     tx.events().append(&[event.about_task(&task.id)]).await?;
-    tell::notes(tx, repo, &task).await?;
+    update::notes(tx, repo, &task).await?;
     // Pull requests that the assignee opened earlier answer the task now.
     pulls::judge_open_pulls(tx, repo, &task).await?;
     if let Some(Task { state: TaskState::PrOpened, pull: Some(pull), .. }) = tx.tasks().get(&task.id).await? {

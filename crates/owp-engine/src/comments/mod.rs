@@ -2,6 +2,6 @@
 
 pub(crate) mod dead_letters;
 pub(crate) mod duplicates;
-pub(crate) mod say;
+pub(crate) mod placement;
 pub(crate) mod sender;
-pub(crate) mod tell;
+pub(crate) mod update;

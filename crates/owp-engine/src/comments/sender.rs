@@ -101,7 +101,7 @@ impl Comments<'_> {
             Ok(comment) => Sent::Shown(comment.id),
             Err(GitHubError::NotFound { .. }) => Sent::Never(dead_letters::ISSUE_GONE.to_owned()),
             Err(error) if error.left_repository(wanted.github_id) => Sent::Never(dead_letters::TRANSFERRED.to_owned()),
-            Err(error) => judge(&error),
+            Err(error) => classify(&error),
         })
     }
 
@@ -113,7 +113,7 @@ impl Comments<'_> {
             Err(GitHubError::NotFound { .. }) => Sent::Deleted,
             // An edit is idempotent: there is nothing to search for.
             Err(error) if error.outcome_unknown() => Sent::Later(error.to_string(), error.retry_at()),
-            Err(error) => judge(&error),
+            Err(error) => classify(&error),
         }
     }
 
@@ -128,7 +128,7 @@ impl Comments<'_> {
             Ok(comments) => comments,
             // A failed search is no reason to repeat the create.
             Err(error) if error.is_transient() => return Ok(Sent::Unknown(error.to_string())),
-            Err(error) => return Ok(judge(&error)),
+            Err(error) => return Ok(classify(&error)),
         };
         let ours = |c: &&CommentInfo| c.via_app_id == Some(app_id) && find_key(&c.body) == Some(wanted.key.as_str());
         let mut found: Vec<_> = comments.iter().filter(ours).collect();
@@ -196,7 +196,7 @@ let now = tx.now();
     }
 }
 
-fn judge(error: &GitHubError) -> Sent {
+fn classify(error: &GitHubError) -> Sent {
     if error.outcome_unknown() {
         return Sent::Unknown(error.to_string());
     }

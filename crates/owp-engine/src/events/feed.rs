@@ -200,7 +200,7 @@ impl Feed<'_> {
                 }
                 for (row, repo) in rows {
                     if seen.events.len() < limit {
-                        seen.look(&look, &Arc::new(row), repo.as_ref());
+                        seen.examine(&look, &Arc::new(row), repo.as_ref());
                         scanned += 1;
                     }
                 }

@@ -71,10 +71,10 @@ pub struct FeedSection {
 
 impl FeedSection {
     /// Examines one more event.
-    pub(crate) fn look(&mut self, look: &FeedView, row: &Arc<FeedRow>, repo: Option<&RepoVisibility>) {
+    pub(crate) fn examine(&mut self, view: &FeedView, row: &Arc<FeedRow>, repo: Option<&RepoVisibility>) {
         self.upto = row.feed;
-        self.shut_out |= look.is_shut_out_by(row);
-        if look.shows(row, repo) {
+        self.shut_out |= view.is_shut_out_by(row);
+        if view.shows(row, repo) {
             let repo = repo.map(|repo| repo.name.clone());
             self.events.push(FeedEvent { row: Arc::clone(row), repo });
         }
@@ -128,7 +128,7 @@ impl Hub {
             if seen.events.len() >= most {
                 break;
             }
-            seen.look(look, row, tail.repos.get(&row.chain));
+            seen.examine(look, row, tail.repos.get(&row.chain));
         }
         Recent::Seen(seen)
     }

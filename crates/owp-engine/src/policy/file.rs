@@ -2,7 +2,7 @@
 //! and in one comment; the last valid policy stays in force. Until a policy was read, nothing is handed out.
 
 use crate::Policies;
-use crate::comments::say;
+use crate::comments::placement;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::policy::reads::FRESH;
@@ -72,8 +72,8 @@ impl Policies<'_> {
             looked.mark(&row.id, now);
             return Ok(row);
         }
-        let judged = match self.judge(&reader, &row, text).await {
-            Ok(judged) => judged,
+        let validated = match self.validate(&reader, &row, text).await {
+            Ok(validated) => validated,
             Err(EngineError::GitHub(error)) => {
                 looked.mark_failed(&row.id, now);
                 tracing::warn!(repo = %row.name, %error, "failed to look up names in the policy file; the last known policy stays in force");
@@ -82,7 +82,7 @@ impl Policies<'_> {
             Err(error) => return Err(error),
         };
         looked.mark(&row.id, now);
-        self.keep_policy(row, digest, judged).await
+        self.keep_policy(row, digest, validated).await
     }
 
     /// Same as [`Policies::with_policy`], for a repository id.
@@ -95,7 +95,7 @@ impl Policies<'_> {
         }
     }
 
-    async fn judge(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<ReadResult, EngineError> {
+    async fn validate(&self, reader: &RepoReader, row: &RepoRow, text: FileText) -> Result<ReadResult, EngineError> {
         let document = match text {
             FileText::Absent => None,
             FileText::Other(what) => return Ok(ReadResult::Bad(format!("{POLICY_PATH} is {what}."))),
@@ -156,16 +156,16 @@ impl Policies<'_> {
         &self,
         row: RepoRow,
         digest: Option<String>,
-        judged: ReadResult,
+        validated: ReadResult,
     ) -> Result<RepoRow, EngineError> {
-        if let ReadResult::Bad(why) = &judged
+        if let ReadResult::Bad(why) = &validated
             && row.file.error.as_ref() == Some(why)
             && row.file.digest == digest
             && row.file.said.is_some()
         {
             return Ok(row);
         }
-        if let ReadResult::Bad(why) = &judged {
+        if let ReadResult::Bad(why) = &validated {
             tracing::warn!(repo = %row.name, why, "the policy file is invalid");
         }
         let settings = self.settings().clone();
@@ -174,13 +174,13 @@ impl Policies<'_> {
                 Scope::repo(&row.id),
                 transaction!(|tx| {
                     let before = RepoContext::new(row.clone(), &settings).policy.labels.ready;
-                    keep(tx, &row, digest, judged).await?;
+                    store(tx, &row, digest, validated).await?;
                     let fresh = RepoContext::load(tx, &row.id, &settings).await?;
                     if !before.eq_ignore_ascii_case(&fresh.policy.labels.ready) {
                         // It may be a typo: the tasks get a grace period before they leave the pool.
                         grace::begin(tx, &fresh.row.id).await?;
                     }
-                    speak(tx, &fresh).await?;
+                    report_faults(tx, &fresh).await?;
                     Ok(fresh.row)
                 }),
             )
@@ -200,8 +200,8 @@ fn is_settled(row: &RepoRow, digest: Option<&str>, now: Timestamp) -> bool {
         && (!names || file.allowed_at + NAMES_FRESH > now)
 }
 
-async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: ReadResult) -> Result<(), EngineError> {
-    match judged {
+async fn store(tx: &mut Tx, row: &RepoRow, digest: Option<String>, validated: ReadResult) -> Result<(), EngineError> {
+    match validated {
         ReadResult::Good { document, allowed } => {
             let document = document.map(|document| *document);
             if allowed != row.file.allowed || !allowed.is_empty() {
@@ -242,21 +242,21 @@ async fn keep(tx: &mut Tx, row: &RepoRow, digest: Option<String>, judged: ReadRe
 }
 
 /// Reports errors in the file, or their end, where a maintainer sees it: on the newest task's issue.
-async fn speak(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
+async fn report_faults(tx: &mut Tx, repo: &RepoContext) -> Result<(), EngineError> {
     let (file, now) = (&repo.row.file, tx.now());
     match (&file.error, file.said) {
         (None, None) => Ok(()),
         // Errors that nobody saw need no all-clear.
-        (None, Some((issue, _))) if say::unsay(tx, repo, issue, "policy").await? => Ok(()),
-        (None, Some((issue, _))) => Ok(say::say(tx, repo, issue, "policy", &policy_trouble(None)).await?),
+        (None, Some((issue, _))) if placement::withdraw(tx, repo, issue, "policy").await? => Ok(()),
+        (None, Some((issue, _))) => Ok(placement::show(tx, repo, issue, "policy", &policy_trouble(None)).await?),
         (Some(why), said) => {
             let body = policy_trouble(Some((why, file.was_read)));
             if let Some((issue, _)) = said.filter(|(_, at)| *at + SAID_ANEW_AFTER > now) {
-                return Ok(say::say(tx, repo, issue, "policy", &body).await?);
+                return Ok(placement::show(tx, repo, issue, "policy", &body).await?);
             }
             let Some(issue) = tx.policies().newest_issue(&repo.row.id).await? else { return Ok(()) };
             tx.policies().set_reported(&repo.row.id, issue).await?;
-            Ok(say::say(tx, repo, issue, "policy", &body).await?)
+            Ok(placement::show(tx, repo, issue, "policy", &body).await?)
         }
     }
 }
@@ -270,7 +270,7 @@ async fn resolve(
 ) -> Result<(Allowed, Vec<Fault>), EngineError> {
     let (mut allowed, mut faults) = (Allowed::new(), Vec::new());
     for name in names {
-        match whom(reader, &name, known).await? {
+        match resolve_name(reader, &name, known).await? {
             Ok(ids) => drop(allowed.insert(name.to_lowercase().trim_start_matches('@').to_owned(), ids)),
             Err(message) => {
                 faults.push(Fault { key: "tiers".to_owned(), message, place: None, kind: FaultKind::Plain });
@@ -281,7 +281,7 @@ async fn resolve(
 }
 
 /// Resolves one name on a list, or returns its fault.
-async fn whom(
+async fn resolve_name(
     reader: &RepoReader,
     name: &str,
     known: &Allowed,

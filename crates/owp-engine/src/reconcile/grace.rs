@@ -2,7 +2,7 @@
 //! GitHub. Their tasks are withheld for a day, and one comment says so, before they leave the pool.
 
 use crate::Reconciler;
-use crate::comments::say;
+use crate::comments::placement;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::issues::LabelEvidence;
@@ -88,18 +88,18 @@ pub(crate) async fn review(tx: &mut Tx, repo: &RepoContext, waiting: usize) -> R
         };
         let Some(issue) = issue else { return Ok(()) };
         let body = render::unlabelled(Some((waiting, until)), &repo.policy.labels.ready);
-        say::say(tx, repo, issue, KEY, &body).await?;
-        return keep(tx, repo, before, Unlabelled { said: Some(issue), ..before }).await;
+        placement::show(tx, repo, issue, KEY, &body).await?;
+        return save(tx, repo, before, Unlabelled { said: Some(issue), ..before }).await;
     }
     if let Some(issue) = before.said
-        && !say::unsay(tx, repo, issue, KEY).await?
+        && !placement::withdraw(tx, repo, issue, KEY).await?
     {
-        say::say(tx, repo, issue, KEY, &render::unlabelled(None, &repo.policy.labels.ready)).await?;
+        placement::show(tx, repo, issue, KEY, &render::unlabelled(None, &repo.policy.labels.ready)).await?;
     }
-    keep(tx, repo, before, Unlabelled::default()).await
+    save(tx, repo, before, Unlabelled::default()).await
 }
 
-async fn keep(tx: &mut Tx, repo: &RepoContext, before: Unlabelled, after: Unlabelled) -> Result<(), StoreError> {
+async fn save(tx: &mut Tx, repo: &RepoContext, before: Unlabelled, after: Unlabelled) -> Result<(), StoreError> {
     if before == after {
         return Ok(());
     }

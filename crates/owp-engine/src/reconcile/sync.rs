@@ -1,7 +1,7 @@
 //! Reconciliation of one repository with GitHub on a timer: count, compare, read comments. It repairs what lost
 //! deliveries left behind.
 //!
-//! Each part has its own file (`count`, `compare`, `hear`); this one takes a repository, runs them and records the
+//! Each part has its own file (`count`, `compare`, `lost_commands`); this one takes a repository, runs them and records the
 //! outcome.
 
 use crate::Reconciler;
@@ -165,7 +165,7 @@ impl Reconciler<'_> {
         if repo.row.wants_compare(self.settings().compare_every, began) {
             self.compare(&reader, &repo, began, turn).await?;
         }
-        self.hear(&reader, &repo, began, turn).await
+        self.find_lost_commands(&reader, &repo, began, turn).await
     }
 
     /// Fetches the repository itself: its name, privacy and archive flag may have changed.

@@ -2,7 +2,7 @@
 //! mark moves in the same transaction, so one replica does it, once.
 
 use crate::Reconciler;
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use owp_pool::event::{Event, EventKind};
@@ -127,5 +127,5 @@ pub(crate) async fn give_back(tx: &mut Tx, repo: &RepoContext, since: Timestamp)
 /// Queues the lease's comment with its new deadline.
 async fn tell_deadline(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
     let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
-    Ok(tell::lease(tx, repo, &task, None).await?)
+    Ok(update::lease(tx, repo, &task, None).await?)
 }

@@ -1,7 +1,7 @@
 //! Timed transitions: leases expire, reservations lapse, holders get one warning, stored responses are deleted.
 
-use crate::comments::say;
-use crate::comments::tell;
+use crate::comments::placement;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::transition;
@@ -73,7 +73,7 @@ impl Scheduler<'_> {
                 if reason == EndReason::AckTimeout {
                     return transition::carry_out_unsaid(tx, &context, task, step, None).await.map(drop);
                 }
-                let end = LeaseEnd::Expired { again_at: tell::claims_again_at(&context, tx.now()) };
+                let end = LeaseEnd::Expired { again_at: update::claims_again_at(&context, tx.now()) };
                 transition::carry_out(tx, &context, task, step, Some(end)).await.map(drop)
             }),
         )
@@ -159,6 +159,6 @@ async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(
     };
     let Some(issue) = task.issue else { return Ok(()) };
     let body = expiry_warning(&ExpiryWarning { login, via: Via::Comment, until: lease.expires_at });
-    say::say(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
+    placement::show(tx, repo, issue, &format!("warn:{}", lease.id), &body).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! lease changes nothing and gets a refusal (invariant 3).
 
 use crate::Scheduler;
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::{EngineError, Refused};
 use crate::facts::{self, RepoContext};
 use crate::tracking::transition;
@@ -167,7 +167,7 @@ async fn renew(tx: &mut Tx, repo: &RepoContext, task: &Task, lease: Lease) -> Re
         tx.leases().renew(&lease.id, until).await?;
         let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339() }));
         tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
-        tell::lease(tx, repo, task, None).await?;
+        update::lease(tx, repo, task, None).await?;
     }
     Ok(Lease { expires_at: until, ..lease })
 }

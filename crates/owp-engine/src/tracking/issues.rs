@@ -1,6 +1,6 @@
 //! Applies an issue's current state: a labelled issue is a task, and stops being one when the label is removed.
 
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::grace;
@@ -231,7 +231,7 @@ async fn create(
     }
     tx.events().append(&events).await?;
     pulls::adopt_open_pulls(tx, repo, &task).await?;
-    tell::notes(tx, repo, &task).await?;
+    update::notes(tx, repo, &task).await?;
     Ok(task)
 }
 
@@ -266,7 +266,7 @@ async fn update(
         let step = Move::Return(EndReason::Revoked);
         return Ok(transition::carry_out(tx, repo, task, step, Some(LeaseEnd::TextNotApproved)).await?.task);
     }
-    tell::notes(tx, repo, &task).await?;
+    update::notes(tx, repo, &task).await?;
     Ok(task)
 }
 

@@ -1,8 +1,8 @@
 //! Labels that only resemble the ready label. The notes comment of a task mentions them; this module covers issues that
 //! are not tasks, where nothing else would explain why.
 
-use crate::comments::say;
-use crate::comments::tell::NOTES;
+use crate::comments::placement;
+use crate::comments::update::NOTES;
 use crate::facts::RepoContext;
 use owp_github::client::IssueInfo;
 use owp_github::render::lookalike_comment;
@@ -18,8 +18,8 @@ pub(crate) async fn note(
 ) -> Result<(), StoreError> {
     let concerns_us = info.is_open() && !info.is_pull;
     let alike = if concerns_us { reading.alike.as_slice() } else { &[] };
-    if alike.is_empty() && say::unsay(tx, repo, info.number, NOTES).await? {
+    if alike.is_empty() && placement::withdraw(tx, repo, info.number, NOTES).await? {
         return Ok(());
     }
-    say::say(tx, repo, info.number, NOTES, &lookalike_comment(alike, &repo.policy.labels.ready)).await
+    placement::show(tx, repo, info.number, NOTES, &lookalike_comment(alike, &repo.policy.labels.ready)).await
 }

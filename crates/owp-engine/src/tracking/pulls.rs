@@ -1,6 +1,6 @@
 //! Applies a pull request's current state: stores it, links it to the tasks it names, and moves these tasks.
 
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::tracking::commits::PullDetails;
@@ -85,7 +85,7 @@ pub(crate) async fn weigh_others(tx: &mut Tx, repo: &RepoContext, pull: &PullRow
     let others = tx.pulls().open_by(&repo.row.id, author, WEIGHED_MOST).await?;
     for other in others.iter().filter(|other| other.facts.number != pull.facts.number) {
         for task in tx.tasks().of_pull(&repo.row.id, other.facts.number).await? {
-            tell::notes(tx, repo, &task).await?;
+            update::notes(tx, repo, &task).await?;
         }
     }
     Ok(())
@@ -136,7 +136,7 @@ pub(crate) async fn vanished(tx: &mut Tx, repo: &RepoContext, number: i64, merge
         } else {
             let end = LeaseEnd::PullGone { pull: number, first_refusal_until: tx.now() + RETURN_RESERVATION };
             let around = PullContext::load(tx, &task).await?;
-            tell::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
+            update::pull_over(tx, repo, &task, &gone, PullEnd::Gone).await?;
             ended_as(tx, repo, task, (&around, &gone), end).await?;
         }
     }
@@ -153,7 +153,7 @@ async fn ended_as(
 ) -> Result<(), EngineError> {
     let gone = PullFacts { open: false, merged: false, ..pull.facts.clone() };
     let Verdict::Move(step) = around.judge(repo, &task, &gone) else {
-        return Ok(tell::notes(tx, repo, &task).await?);
+        return Ok(update::notes(tx, repo, &task).await?);
     };
     let end = matches!(step, Move::PullClosed { .. }).then_some(end);
     let telling = MoveDetails { end, provenance: around.provenance(tx, repo, pull, &step).await? };
@@ -209,7 +209,7 @@ async fn unlink(tx: &mut Tx, repo: &RepoContext, task: Task, pull: &PullRow) -> 
     if around.pulls.iter().any(|other| other.facts.number == number) {
         return Ok(());
     }
-    tell::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
+    update::pull_over(tx, repo, &task, pull, PullEnd::Unlinked).await?;
     let end = LeaseEnd::PullUnlinked { pull: number, first_refusal_until: Some(tx.now() + RETURN_RESERVATION) };
     ended_as(tx, repo, task, (&around, pull), end).await
 }
@@ -258,7 +258,7 @@ pub(crate) async fn on_task(
     let around = PullContext::load(tx, &task).await?;
     if !pull.facts.open {
         let end = if pull.facts.merged { PullEnd::Merged } else { PullEnd::Closed };
-        tell::pull_over(tx, repo, &task, pull, end).await?;
+        update::pull_over(tx, repo, &task, pull, end).await?;
     }
     match around.judge(repo, &task, &pull.facts) {
         Verdict::Move(step) => {
@@ -270,16 +270,16 @@ pub(crate) async fn on_task(
             if welcome {
                 // A pull request that answers a claim is no longer set aside.
                 tx.pulls().set_ignored(&repo.row.id, pull.facts.number, false).await?;
-                tell::pull_linked(tx, repo, &moved.task, pull, waited).await?;
+                update::pull_linked(tx, repo, &moved.task, pull, waited).await?;
             }
         }
         Verdict::Waits(_) if task.state.is_held() => {
             renew_by_push(tx, repo, &task, pull, before).await?;
-            tell::pull_linked(tx, repo, &task, pull, true).await?;
-            tell::notes(tx, repo, &task).await?;
+            update::pull_linked(tx, repo, &task, pull, true).await?;
+            update::notes(tx, repo, &task).await?;
         }
         Verdict::Waits(_) | Verdict::Slipped(_) | Verdict::HeldByOther | Verdict::NobodyHolds | Verdict::Nothing => {
-            tell::notes(tx, repo, &task).await?;
+            update::notes(tx, repo, &task).await?;
         }
     }
     Ok(())
@@ -407,7 +407,7 @@ async fn renew_by_push(
     };
     if let Some(until) = lease.renewal(tx.now()) {
         tx.leases().renew(&lease.id, until).await?;
-        tell::lease(tx, repo, task, None).await?;
+        update::lease(tx, repo, task, None).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Execution of moves: the state machine decides, one call commits, and the resulting comments are queued.
 
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::tracking::pulls;
@@ -49,9 +49,9 @@ pub(crate) async fn carry_out_telling(
     let kept = AuditDetails { words, provenance: telling.provenance, by: None };
     let moved = commit_move(tx, repo, task, step, kept).await?;
     if concerns_last_lease(tx, &before, &moved).await? {
-        tell::lease(tx, repo, &moved.task, telling.end).await?;
+        update::lease(tx, repo, &moved.task, telling.end).await?;
     }
-    tell::notes(tx, repo, &moved.task).await?;
+    update::notes(tx, repo, &moved.task).await?;
     Ok(moved)
 }
 

@@ -1,7 +1,7 @@
 //! Calls of OWP workers: register, send heartbeats, pull work.
 
 use crate::Workers;
-use crate::comments::tell;
+use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::scheduling::schedule::{Demand, Planned, Pull};
@@ -251,7 +251,7 @@ impl Workers<'_> {
                 tx.leases().renew(&lease.id, until).await?;
                 let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
                 let context = RepoContext::load(tx, &repo, &settings).await?;
-                Ok(tell::lease(tx, &context, &task, None).await?)
+                Ok(update::lease(tx, &context, &task, None).await?)
             }),
         )
         .await

@@ -57,7 +57,7 @@ pub(super) fn uninstall(world: &mut World, call: &Call) -> Result<Reply, ApiErro
     Ok(Reply::empty())
 }
 
-fn ask(call: &Call) -> Result<TokenRequest, ApiError> {
+fn parse_request(call: &Call) -> Result<TokenRequest, ApiError> {
     let body = call.object()?;
     let wrong = |field: &str| ApiError::invalid("InstallationToken", field, "invalid");
     let ids = |value: &Value| -> Option<Vec<u64>> { value.as_array()?.iter().map(Value::as_u64).collect() };
@@ -74,7 +74,7 @@ fn ask(call: &Call) -> Result<TokenRequest, ApiError> {
 
 pub(super) fn token(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     need_app(call)?;
-    let (text, token) = world.mint(call.id("installation_id")?, &ask(call)?)?;
+    let (text, token) = world.mint(call.id("installation_id")?, &parse_request(call)?)?;
     let Holder::Installation { repos, permissions, .. } = &token.holder else { return Err(ApiError::not_found()) };
     let mut body = json!({
         "token": text,

@@ -133,7 +133,7 @@ impl Follower {
                 self.ready.push_back(beat);
                 continue;
             }
-            match self.look().await {
+            match self.read().await {
                 Ok(true) => {}
                 Ok(false) => {
                     let until = self.beats_at.min(self.ends_at);
@@ -149,7 +149,7 @@ impl Follower {
     }
 
     /// Reads the events since the last read; returns false if there were none.
-    async fn look(&mut self) -> Result<bool, EngineError> {
+    async fn read(&mut self) -> Result<bool, EngineError> {
         let replay = self.engine.settings().feed.replay;
         let seen = match self.engine.feed().hub().recent(&self.asked.look, self.after, replay, READY_MAX) {
             Recent::Nothing => return Ok(false),

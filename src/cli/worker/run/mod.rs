@@ -53,7 +53,7 @@ pub(super) async fn run(args: RunArgs, connection: &ConnectionArgs, env: &Enviro
     let client = connection.worker(env)?.without_delay_notice();
     let mut signals = Signals::listen()?;
     warn_if_unencrypted(&client);
-    let Some(me) = signals.unless(Me::ask(&client)).await else { return Ok(()) };
+    let Some(me) = signals.unless(Me::fetch(&client)).await else { return Ok(()) };
     let (me, shown) = me?;
     let mut main_loop = MainLoop {
         view: View::new(connection.json),

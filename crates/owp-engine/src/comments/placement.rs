@@ -19,7 +19,7 @@ pub(crate) const REFUSAL: &str = "refusal:";
 const ANSWERS: i64 = 5;
 
 /// Queues `body` as the comment on an issue under `key`. Manual repositories get no comments.
-pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
+pub(crate) async fn show(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, body: &str) -> Result<(), StoreError> {
     if !repo.row.managed {
         return Ok(());
     }
@@ -29,13 +29,13 @@ pub(crate) async fn say(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str, 
         return tx.comments().want(id, issue, key, &render::with_key(key, body)).await;
     }
     let answer = key.starts_with(REPLY) || key.starts_with(REFUSAL);
-    tx.comments().say_part(id, issue, key, body, answer).await?;
+    tx.comments().show_part(id, issue, key, body, answer).await?;
     fold(tx, repo, issue).await
 }
 
 /// Withdraws the comment under `key`. Returns false when people can see it and would miss an answer: then another text
 /// must replace it.
-pub(crate) async fn unsay(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str) -> Result<bool, StoreError> {
+pub(crate) async fn withdraw(tx: &mut Tx, repo: &RepoContext, issue: i64, key: &str) -> Result<bool, StoreError> {
     let id = &repo.row.id;
     match tx.comments().is_folded(id, issue, key).await? {
         None => return Ok(true),

@@ -3,7 +3,7 @@
 //! `owp_github::content` decides what they contain and `owp_github::render` turns it into text; the sender makes GitHub
 //! match. Manual repositories get no comments.
 
-use crate::comments::say;
+use crate::comments::placement;
 use crate::facts::RepoContext;
 use crate::tracking::pulls::PullContext;
 use owp_github::content::lease::{LeaseCase, lease_content};
@@ -54,7 +54,7 @@ pub(crate) async fn lease(
     if content.offers_tool {
         body = render::with_own_tool(body, repo.server.as_deref(), &comment.login, repo.policy.link_issue);
     }
-    say::say(tx, repo, issue, &key, &body).await
+    placement::show(tx, repo, issue, &key, &body).await
 }
 
 /// Withdraws a warning that no longer applies: the deadline was moved, or the lease has ended.
@@ -75,10 +75,10 @@ async fn settle_warning(
             return Ok(());
         }
     }
-    if say::unsay(tx, repo, issue, &key).await? {
+    if placement::withdraw(tx, repo, issue, &key).await? {
         return Ok(());
     }
-    say::say(tx, repo, issue, &key, &render::warning_settled(login, until)).await
+    placement::show(tx, repo, issue, &key, &render::warning_settled(login, until)).await
 }
 
 fn shown_via(lease: &Lease, worker: &str) -> render::Via {
@@ -113,7 +113,7 @@ pub(crate) async fn pull_linked(
     let waits_for: Vec<String> = pull.facts.unmet(&repo.policy.gates).iter().map(UnmetGate::requirement).collect();
     let passed = Some(tx.now()).filter(|_| waited && waits_for.is_empty());
     let body = render::pull_linked(&PullLinked { pull: number, author, holder, waits_for, passed });
-    say::say(tx, repo, issue, &format!("pull:{number}"), &body).await
+    placement::show(tx, repo, issue, &format!("pull:{number}"), &body).await
 }
 
 /// Edits the comment about a linked pull request for the last time. Does nothing if there is none.
@@ -126,11 +126,11 @@ pub(crate) async fn pull_over(
 ) -> Result<(), StoreError> {
     let Some(issue) = task.issue else { return Ok(()) };
     let key = format!("pull:{}", pull.facts.number);
-    if say::unsay(tx, repo, issue, &key).await? {
+    if placement::withdraw(tx, repo, issue, &key).await? {
         return Ok(());
     }
     let body = render::pull_over(pull.facts.number, &author_of(pull), end);
-    say::say(tx, repo, issue, &key, &body).await
+    placement::show(tx, repo, issue, &key, &body).await
 }
 
 fn author_of(pull: &PullRow) -> String {
@@ -159,10 +159,10 @@ pub(crate) async fn notes(tx: &mut Tx, repo: &RepoContext, task: &Task) -> Resul
         notes_content(NotesCase { task, problems, ready_label, holder, pulls: &pulls, slots: &slots })
     };
     tell_authors(tx, repo, task, issue, &pulls, authors).await?;
-    if notes.is_empty() && say::unsay(tx, repo, issue, NOTES).await? {
+    if notes.is_empty() && placement::withdraw(tx, repo, issue, NOTES).await? {
         return Ok(());
     }
-    say::say(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
+    placement::show(tx, repo, issue, NOTES, &render::notes_comment(&notes)).await
 }
 
 fn noted(repo: &RepoContext, task: &Task, around: &PullContext, pull: &PullRow) -> NotedPull {
@@ -183,7 +183,7 @@ async fn tell_authors(
     let settled = told.iter().filter_map(|(key, ..)| key.strip_prefix(AUTHOR)?.parse().ok());
     for id in settled.filter(|id| !authors.contains_key(id)) {
         let key = format!("{AUTHOR}{id}");
-        if say::unsay(tx, repo, issue, &key).await? {
+        if placement::withdraw(tx, repo, issue, &key).await? {
             continue;
         }
         let was_holder = match &task.last_lease {
@@ -191,11 +191,11 @@ async fn tell_authors(
             None => false,
         };
         let AuthorSettled { login, merged } = author_settled(pulls, id, was_holder);
-        say::say(tx, repo, issue, &key, &render::author_settled(&login, merged)).await?;
+        placement::show(tx, repo, issue, &key, &render::author_settled(&login, merged)).await?;
     }
     for (id, (login, notes)) in authors {
         let body = render::author_comment(&login, &notes);
-        say::say(tx, repo, issue, &format!("{AUTHOR}{id}"), &body).await?;
+        placement::show(tx, repo, issue, &format!("{AUTHOR}{id}"), &body).await?;
     }
     Ok(())
 }

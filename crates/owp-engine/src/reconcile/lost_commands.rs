@@ -16,7 +16,7 @@ const SLACK: Span = Span::minutes(2);
 impl Reconciler<'_> {
     /// Finds commands whose delivery was lost. Edited comments are skipped: only deliveries name the editor and the
     /// earlier text. Each find is stored as a delivery, so that it gets the same retries.
-    pub(crate) async fn hear(
+    pub(crate) async fn find_lost_commands(
         &self,
         reader: &RepoReader,
         repo: &RepoContext,
