@@ -5,8 +5,7 @@
 
 use crate::support::database::Db;
 use crate::support::database::on_both;
-use crate::support::world::{LONGEST_WAIT, REPO, World};
-use owp_pool::Span;
+use crate::support::world::{REPO, Wait, World};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -97,7 +96,7 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
     let (mut issues, mut pull, mut steps, mut worked) = (Vec::new(), 0, 0, Vec::new());
     for number in 0..ACTS {
         act(&w, number, &mut issues, &mut pull);
-        let mut wait = Span::secs(1);
+        let mut wait = Wait::SHORT;
         for waits in 0.. {
             assert!(waits < 3_000, "{death:?}: the world does not come to rest after act {number}");
             let mut busy = w.receive().await > 0;
@@ -122,15 +121,14 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
                 }
             }
             if busy {
-                wait = Span::secs(1);
+                wait = Wait::SHORT;
                 continue;
             }
             let overview = w.engine.views().overview().await.unwrap();
             if overview.open_comments == 0 && overview.pending_deliveries == 0 {
                 break;
             }
-            w.advance(wait);
-            wait = Span((wait.0 * 2).min(LONGEST_WAIT.0));
+            wait.pass(&w);
         }
     }
     w.check_promises().await;

@@ -20,9 +20,22 @@ pub(crate) const REPO: &str = "acme/rocket";
 /// about time in which nothing ran say otherwise.
 const NEVER_AWAY: Span = Span::days(10_000);
 /// Longest step of the clock between two looks at whether something is due.
-pub(crate) const LONGEST_WAIT: Span = Span::secs(16);
+const LONGEST_WAIT: Span = Span::secs(16);
 /// Saturday, 21 November 2026, 03:09 UTC.
 const START: i64 = 1_795_230_540_000;
+
+/// The next step of the clock while nothing is due: a second at first, then ever longer ones, because looking in vain is
+/// most of what a long wait would cost.
+pub(crate) struct Wait(Span);
+
+impl Wait {
+    pub(crate) const SHORT: Self = Self(Span::secs(1));
+
+    pub(crate) fn pass(&mut self, w: &World) {
+        w.advance(self.0);
+        self.0 = Span((self.0.0 * 2).min(LONGEST_WAIT.0));
+    }
+}
 
 pub(crate) struct World {
     pub github: Sandbox,
@@ -184,10 +197,9 @@ impl World {
             .unwrap();
     }
 
-    /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced: by a second at
-    /// first, and in longer steps while nothing is due, because looking in vain is most of what a long wait would cost.
+    /// Runs every step until nothing is left to do, moving the clock only as far as writes must be spaced.
     pub(crate) async fn settle(&self) {
-        let mut wait = Span::secs(1);
+        let mut wait = Wait::SHORT;
         for _ in 0..2_000 {
             let mut busy = self.receive().await > 0;
             busy |= self.engine.intake().step_inbox().await.unwrap();
@@ -198,12 +210,11 @@ impl World {
             busy |= self.engine.comments().step_sender().await.unwrap();
             busy |= self.engine.feed().step_feed().await.unwrap();
             if busy {
-                wait = Span::secs(1);
+                wait = Wait::SHORT;
             } else if self.open_comments().await + self.wanted_redeliveries().await == 0 {
                 return;
             } else {
-                self.advance(wait);
-                wait = Span((wait.0 * 2).min(LONGEST_WAIT.0));
+                wait.pass(self);
             }
         }
         let open = self.open_comments().await;

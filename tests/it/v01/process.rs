@@ -264,6 +264,6 @@ async fn a_lease_of_seconds_lives_by_signs_of_life_and_its_end_is_noticed_at_onc
         assert!(begun.elapsed() < Duration::from_secs(60), "no lease ran out");
     };
     let late = (ended - renewed).0;
-    assert!((0..10_000).contains(&late), "the loop looks each second: {late} ms");
+    assert!((0..3_000).contains(&late), "the loop looks each second: {late} ms");
     assert_eq!(call(&served, operator, &task, json!(null)).await["state"], "ready");
 }
