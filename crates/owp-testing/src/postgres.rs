@@ -21,7 +21,7 @@ impl PostgresDatabase {
     /// # Panics
     /// Panics when the server does not answer or refuses.
     pub async fn empty() -> Self {
-        Self::create("").await
+        Self::create(admin().await, "").await
     }
 
     /// Creates a database with a schema, which `migrate` brings into an empty one at the URL it gets. It is called for the
@@ -44,14 +44,12 @@ impl PostgresDatabase {
                 execute(&mut admin, format!("ALTER DATABASE {unfinished} RENAME TO {template}")).await;
             }
         }
-        // Ends the session, and with it the lock.
-        admin.close().await.expect("the server answers");
-        Self::create(&format!(" TEMPLATE {template}")).await
+        Self::create(admin, &format!(" TEMPLATE {template}")).await
     }
 
-    async fn create(options: &str) -> Self {
+    /// Ends the session of `admin`, and with it the lock.
+    async fn create(mut admin: AnyConnection, options: &str) -> Self {
         let name = format!("owp_test_{}", data_encoding::HEXLOWER.encode(&Entropy::system().bytes::<8>()));
-        let mut admin = admin().await;
         execute(&mut admin, format!("CREATE DATABASE {name}{options}")).await;
         admin.close().await.expect("the server answers");
         Self { url: url_of(&name), name }
