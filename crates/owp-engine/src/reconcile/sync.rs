@@ -1,8 +1,8 @@
 //! Reconciliation of one repository with GitHub on a timer: count, compare, read comments. It repairs what lost
 //! deliveries left behind.
 //!
-//! Each part has its own file (`count`, `compare`, `lost_commands`); this one takes a repository, runs them and records the
-//! outcome.
+//! Each part has its own file (`count`, `compare`, `lost_commands`); this one takes a repository, runs them and records
+//! the outcome.
 
 use crate::Reconciler;
 use crate::error::EngineError;
