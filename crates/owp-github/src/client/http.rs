@@ -117,23 +117,19 @@ impl Http {
     }
 
     pub(super) fn new(cfg: &Address) -> Result<Self, GitHubError> {
-        let config = |message: String| GitHubError::Config { message };
-        // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.
-        let base = format!("{}/", cfg.api_url.trim().trim_end_matches('/'));
-        let base = Url::parse(&base)
-            .map_err(|error| config(format!("the API address (GITHUB_API_URL) is not a URL ({error})")))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
-            return Err(config(
-                "the API address (GITHUB_API_URL) must begin with https:// (or http:// for a test)".to_owned(),
-            ));
-        }
-        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
-            return Err(config(
-                "the API address (GITHUB_API_URL) must not contain a user, a password or a query".to_owned(),
-            ));
-        }
+        let base = base(cfg)?;
         let transport = transport::Transport::new(cfg, base.clone())?;
-        Ok(Self { transport, octocrab: OnceLock::new(), base, clock: cfg.clock.clone(), meter: Meter::default() })
+        Ok(Self::over(transport, base, cfg.clock.clone()))
+    }
+
+    /// Creates a connection to a GitHub in the same process.
+    pub(super) fn in_process(cfg: &Address, github: transport::InProcess) -> Result<Self, GitHubError> {
+        let base = base(cfg)?;
+        Ok(Self::over(transport::Transport::in_process(github, base.clone()), base, cfg.clock.clone()))
+    }
+
+    fn over(transport: transport::Transport, base: Url, clock: Clock) -> Self {
+        Self { transport, octocrab: OnceLock::new(), base, clock, meter: Meter::default() }
     }
 
     /// Sends a GET; follows redirects that stay on GitHub's own address.
@@ -263,6 +259,26 @@ impl Http {
         // On the heap: octocrab's future is large, and part of every future that asks GitHub something.
         Box::pin(octocrab.execute(request)).await.map_err(transport::failure)
     }
+}
+
+/// Returns the API's address with a trailing slash.
+fn base(cfg: &Address) -> Result<Url, GitHubError> {
+    let config = |message: String| GitHubError::Config { message };
+    // Joining a relative path keeps a prefix such as `/api/v3` only when the base ends in a slash.
+    let base = format!("{}/", cfg.api_url.trim().trim_end_matches('/'));
+    let base = Url::parse(&base)
+        .map_err(|error| config(format!("the API address (GITHUB_API_URL) is not a URL ({error})")))?;
+    if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+        return Err(config(
+            "the API address (GITHUB_API_URL) must begin with https:// (or http:// for a test)".to_owned(),
+        ));
+    }
+    if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+        return Err(config(
+            "the API address (GITHUB_API_URL) must not contain a user, a password or a query".to_owned(),
+        ));
+    }
+    Ok(base)
 }
 
 /// Returns the repository id of a redirect target such as `/repositories/{id}/…`.

@@ -44,6 +44,7 @@ pub use owp_pool::permission::Permission;
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, server_time};
 pub use shapes::{CommentInfo, IssueEvent, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef};
+pub use transport::{InProcess, InProcessResponse};
 pub use write::CommentWriter;
 
 use http::{ApiResponse, Http, Write};
@@ -114,6 +115,10 @@ impl fmt::Debug for GitHub {
     }
 }
 
+fn address(cfg: &GitHubConfig) -> Address {
+    Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() }
+}
+
 /// The identity that a call uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Identity {
@@ -129,8 +134,20 @@ impl GitHub {
     /// # Errors
     /// [`GitHubError::Config`] when the address is not a URL or the key is not an RSA private key in PEM.
     pub fn new(cfg: GitHubConfig) -> Result<Self, GitHubError> {
-        let http =
-            Http::new(&Address { api_url: cfg.api_url.clone(), timeout: cfg.timeout, clock: cfg.clock.clone() })?;
+        let http = Http::new(&address(&cfg))?;
+        Self::over(http, cfg)
+    }
+
+    /// Connects to a GitHub in the same process instead of the network, for simulations.
+    ///
+    /// # Errors
+    /// As for [`GitHub::new`].
+    pub fn in_process(cfg: GitHubConfig, github: InProcess) -> Result<Self, GitHubError> {
+        let http = Http::in_process(&address(&cfg), github)?;
+        Self::over(http, cfg)
+    }
+
+    fn over(http: Http, cfg: GitHubConfig) -> Result<Self, GitHubError> {
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
         Ok(Self(Arc::new(Inner {
             http,

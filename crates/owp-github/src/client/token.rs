@@ -7,8 +7,9 @@ use owp_base::clock::Clock;
 use owp_pool::{Span, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use std::{collections::HashMap, sync::Arc};
-use tokio::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Mutex as AsyncMutex;
 
 /// Tokens are not used in their last minutes, because a call may wait before it is sent.
 const EXPIRY_MARGIN: Span = Span::minutes(5);
@@ -56,10 +57,15 @@ pub(super) struct Scope {
     pub(super) purpose: Purpose,
 }
 
+/// Time for which a signed JWT is used again.
+const JWT_REUSED_FOR: Span = Span::minutes(4);
+
 /// The App's private key for signing.
 pub(super) struct AppKey {
     app_id: i64,
     key: jsonwebtoken::EncodingKey,
+    /// The last JWT and the time of its signature: a signature takes longer than everything else about a request.
+    signed: Mutex<Option<(Timestamp, SecretString)>>,
 }
 
 #[derive(serde::Serialize)]
@@ -80,7 +86,7 @@ impl AppKey {
         };
         let pem = SecretString::from(pem.expose_secret().trim().replace("\\n", "\n"));
         let key = jsonwebtoken::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(|_| bad())?;
-        let key = Self { app_id, key };
+        let key = Self { app_id, key, signed: Mutex::default() };
         key.jwt(clock).map_err(|_| bad())?;
         Ok(key)
     }
@@ -92,11 +98,18 @@ impl AppKey {
     /// Signs a JWT for the maximum of ten minutes, less the tolerated clock difference.
     /// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
     pub(super) fn jwt(&self, clock: &Clock) -> Result<SecretString, GitHubError> {
-        let now = clock.now_ms() / 1000;
+        let at = Timestamp(clock.now_ms());
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        // A JWT that was signed before the clock was set back is not valid yet.
+        if let Some((_, jwt)) = signed.as_ref().filter(|(since, _)| (*since..*since + JWT_REUSED_FOR).contains(&at)) {
+            return Ok(jwt.clone());
+        }
+        let now = at.0 / 1000;
         let claims = Claims { iat: now - 60, exp: now + 9 * 60, iss: self.app_id.to_string() };
-        jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &self.key)
+        let jwt = jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &self.key)
             .map(SecretString::from)
-            .map_err(|_| GitHubError::Config { message: "the App's private key cannot sign".to_owned() })
+            .map_err(|_| GitHubError::Config { message: "the App's private key cannot sign".to_owned() })?;
+        Ok(signed.insert((at, jwt)).1.clone())
     }
 }
 
@@ -107,10 +120,10 @@ struct Token {
 
 /// One mutex per scope: callers of the same scope share one token request and do not block other scopes.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Scope, Arc<Mutex<Option<Token>>>>>);
+pub(super) struct Tokens(AsyncMutex<HashMap<Scope, Arc<AsyncMutex<Option<Token>>>>>);
 
 impl Tokens {
-    async fn slot(&self, scope: Scope) -> Arc<Mutex<Option<Token>>> {
+    async fn slot(&self, scope: Scope) -> Arc<AsyncMutex<Option<Token>>> {
         self.0.lock().await.entry(scope).or_default().clone()
     }
 

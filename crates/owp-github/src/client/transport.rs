@@ -4,6 +4,7 @@
 //! redirect and ends after the total timeout. octocrab's own client has no total timeout and no proxies.
 
 use super::{Address, GitHubError};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use owp_base::net::{innermost, is_loopback};
@@ -11,6 +12,7 @@ use reqwest::Url;
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,8 +25,20 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 /// it no credential, can reach another host.
 #[derive(Clone)]
 pub(super) struct Transport {
-    client: reqwest::Client,
+    line: Line,
     host: Url,
+}
+
+/// The response to a request, or the error that took its place.
+pub type InProcessResponse = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, GitHubError>> + Send>>;
+
+/// A GitHub in the same process, for simulations: it gets path, headers and body of each request.
+pub type InProcess = Arc<dyn Fn(http::Request<Bytes>) -> InProcessResponse + Send + Sync>;
+
+#[derive(Clone)]
+enum Line {
+    Network(reqwest::Client),
+    InProcess(InProcess),
 }
 
 impl Transport {
@@ -44,7 +58,12 @@ impl Transport {
         let client = builder
             .build()
             .map_err(|error| GitHubError::Config { message: format!("no HTTPS client ({})", reason(error)) })?;
-        Ok(Self { client, host })
+        Ok(Self { line: Line::Network(client), host })
+    }
+
+    /// Creates a transport that sends nothing and asks `github` instead.
+    pub(super) fn in_process(github: InProcess, host: Url) -> Self {
+        Self { line: Line::InProcess(github), host }
     }
 
     /// Builds the octocrab client on this transport; must be called within a Tokio runtime.
@@ -68,12 +87,18 @@ impl Service<http::Request<OctoBody>> for Transport {
     }
 
     fn call(&mut self, request: http::Request<OctoBody>) -> Self::Future {
-        let (client, mut url) = (self.client.clone(), self.host.clone());
+        let (line, mut url) = (self.line.clone(), self.host.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
+            let body = body.collect().await.map_err(failure)?.to_bytes();
+            let client = match line {
+                Line::Network(client) => client,
+                Line::InProcess(github) => {
+                    return Ok(github(http::Request::from_parts(head, body)).await?.map(reqwest::Body::from));
+                }
+            };
             url.set_path(head.uri.path());
             url.set_query(head.uri.query());
-            let body = body.collect().await.map_err(failure)?.to_bytes();
             let request = client.request(head.method, url).headers(head.headers);
             let request = if body.is_empty() { request } else { request.body(body) };
             Ok(request.send().await.map_err(not_sent_or_lost)?.into())

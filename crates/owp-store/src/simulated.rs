@@ -1,0 +1,52 @@
+//! Databases for simulations: several stores of one process share a SQLite file, and commits end as the simulation says.
+
+use std::fmt;
+
+/// How a commit ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// As always.
+    Commit,
+    /// It is rolled back, with this error.
+    Refuse(&'static str),
+    /// It takes effect, and its caller gets this error.
+    LoseAnswer(&'static str),
+}
+
+/// Decides how the commits of one store end.
+pub trait CommitFate: fmt::Debug + Send + Sync {
+    /// Called once before each commit.
+    fn of_next_commit(&self) -> Fate;
+}
+
+#[cfg(feature = "simulation")]
+mod opening {
+    use super::CommitFate;
+    use crate::dialect::Dialect;
+    use crate::open::{Connections, assemble, driver_url, sqlite_path};
+    use crate::{Store, StoreError, StoreOptions};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    impl Store {
+        /// Opens a database that has its schema already and that other stores may have open, without a lock file.
+        ///
+        /// # Errors
+        /// The URL is unusable.
+        pub async fn open_simulated(options: StoreOptions, fate: Arc<dyn CommitFate>) -> Result<Self, StoreError> {
+            let dialect = Dialect::of_url(&options.url)?;
+            let url = match dialect {
+                Dialect::Sqlite => driver_url(&sqlite_path(&options.url)?, "rw"),
+                Dialect::Postgres => options.url.clone(),
+            };
+            let connections = Connections { lanes: 1, readers: 4 };
+            assemble(dialect, &url, connections, options, None, Some(fate)).await
+        }
+
+        /// Returns true while no transaction runs and no change waits.
+        #[must_use]
+        pub fn is_at_rest(&self) -> bool {
+            self.0.reading.load(Ordering::Relaxed) == 0 && self.0.lanes.iter().all(|lane| lane.gauge.jobs() == 0)
+        }
+    }
+}
