@@ -44,12 +44,13 @@ pub use view::{CommentView, IssueView, PullView};
 pub use webhook::{Delivery, WebhookEvent, WebhookRequest, sign};
 pub use world::{Now, model::Role};
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// State shared by the listener, the sender and the handles.
 struct Inner {
     world: Mutex<world::World>,
-    client: reqwest::Client,
+    /// Sends deliveries; a quiet sandbox has none.
+    client: OnceLock<reqwest::Client>,
 }
 
 impl Inner {

@@ -46,10 +46,10 @@ pub(super) async fn send(inner: &Inner, queued: &QueuedWebhook) {
         (outbox.hook.url.clone(), outbox.headers(webhook, &world.app), outbox.wire(webhook))
     };
     let started = tokio::time::Instant::now();
-    let outcome = match url {
+    let outcome = match url.zip(inner.client.get()) {
         None => Err("no webhook url is set".to_owned()),
-        Some(url) => {
-            let mut request = inner.client.post(url).timeout(DELIVERY_TIMEOUT).body(body);
+        Some((url, client)) => {
+            let mut request = client.post(url).timeout(DELIVERY_TIMEOUT).body(body);
             for (name, value) in headers {
                 request = request.header(name, value);
             }

@@ -19,17 +19,22 @@ use super::{
         model::{Role, UserKind},
     },
 };
-use axum::{Router, ServiceExt, extract::Request};
+use axum::{
+    Router, ServiceExt,
+    body::{Body, Bytes},
+    extract::Request,
+    http,
+};
 use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tower::util::MapRequest;
+use tower::util::{MapRequest, ServiceExt as _};
 
 /// Settings of a sandbox. [`SandboxConfig::new`] has the defaults.
 #[derive(Clone)]
@@ -118,6 +123,8 @@ pub struct Sandbox {
     address: SocketAddr,
     stop: CancellationToken,
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// The REST API for calls in the same process.
+    api: OnceLock<Router>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -137,6 +144,9 @@ impl Sandbox {
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let sandbox = Self::quiet(SandboxConfig { listen: address, ..config })?;
+        // Deliveries do not follow redirects.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let _is_new = sandbox.inner.client.set(client);
         sandbox.inner.world().outbox.held = false;
         let inner = sandbox.inner.clone();
         let app = MapRequest::new(sandbox.router(), move |request: Request| routes::rewrite(&inner, request));
@@ -175,11 +185,9 @@ impl Sandbox {
             limits: Limits::new(config.requests_per_hour, config.content_limit),
         };
         let world = World::new(settings, key);
-        // Deliveries do not follow redirects.
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-        let inner = Arc::new(Inner { world: Mutex::new(world), client });
+        let inner = Arc::new(Inner { world: Mutex::new(world), client: OnceLock::new() });
         inner.world().outbox.held = true;
-        Ok(Self { inner, address, stop: CancellationToken::new(), tasks: Arc::default() })
+        Ok(Self { inner, address, stop: CancellationToken::new(), tasks: Arc::default(), api: OnceLock::new() })
     }
 
     /// Stops listening and delivering. Pending deliveries are not sent.
@@ -197,6 +205,15 @@ impl Sandbox {
     /// Returns the REST API without a listener. Paths under `/repositories/{id}` work only through a listener.
     pub fn router(&self) -> Router {
         routes::router(self.inner.clone())
+    }
+
+    /// Answers a request as the listener would, without a listener.
+    pub async fn respond(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let api = self.api.get_or_init(|| self.router()).clone();
+        let request = routes::rewrite(&self.inner, request.map(Body::from));
+        let Ok(response) = api.oneshot(request).await;
+        let (head, body) = response.into_parts();
+        http::Response::from_parts(head, axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default())
     }
 
     /// Returns method and path of every GitHub call that the sandbox offers.

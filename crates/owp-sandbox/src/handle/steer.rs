@@ -204,6 +204,14 @@ impl Sandbox {
         webhooks
     }
 
+    /// Records that a taken delivery failed with this status of the receiver; 0 without a response.
+    pub fn record_failure(&self, webhook: &WebhookEvent, code: u16) {
+        let mut world = self.inner.world();
+        let at = world.now();
+        let outcome = if code == 0 { Err("timed out".to_owned()) } else { Ok((code, String::new())) };
+        world.outbox.record(webhook, false, at, 0, outcome);
+    }
+
     /// Sends a ping, as a new webhook does.
     pub fn ping(&self) {
         self.inner.world().ping();
@@ -252,13 +260,36 @@ impl Sandbox {
         world.pull_view(world.repo_of(repo)?, number)
     }
 
-    /// Returns the open pull requests of a repository, oldest first.
+    /// Returns `owner/name` of a repository, unless it was deleted.
     #[must_use]
-    pub fn open_pulls(&self, repo: &str) -> Vec<PullView> {
+    pub fn repo_name(&self, id: u64) -> Option<String> {
+        let world = self.inner.world();
+        world.repo(id).is_ok().then(|| world.full_name(id))
+    }
+
+    /// Returns the issues of a repository that were not deleted or transferred, without pull requests, oldest first.
+    #[must_use]
+    pub fn issues(&self, repo: &str) -> Vec<IssueView> {
         let world = self.inner.world();
         let Ok(id) = world.repo_of(repo) else { return Vec::new() };
         let Ok(found) = world.repo(id) else { return Vec::new() };
-        let open = found.issues.values().filter(|issue| issue.open && issue.pull.is_some());
-        open.filter_map(|issue| world.pull_view(id, issue.number).ok()).collect()
+        let plain = found.issues.values().filter(|issue| issue.pull.is_none() && issue.gone.is_none());
+        plain.filter_map(|issue| world.issue_view(id, issue.number).ok()).collect()
+    }
+
+    /// Returns the pull requests of a repository, oldest first.
+    #[must_use]
+    pub fn pulls(&self, repo: &str) -> Vec<PullView> {
+        let world = self.inner.world();
+        let Ok(id) = world.repo_of(repo) else { return Vec::new() };
+        let Ok(found) = world.repo(id) else { return Vec::new() };
+        let pulls = found.issues.values().filter(|issue| issue.pull.is_some() && issue.gone.is_none());
+        pulls.filter_map(|issue| world.pull_view(id, issue.number).ok()).collect()
+    }
+
+    /// Returns the open pull requests of a repository, oldest first.
+    #[must_use]
+    pub fn open_pulls(&self, repo: &str) -> Vec<PullView> {
+        self.pulls(repo).into_iter().filter(|pull| pull.open).collect()
     }
 }
