@@ -62,6 +62,9 @@ enum Command {
     /// Checks everything a pool needs and suggests a fix for each problem.
     Doctor(doctor::DoctorArgs),
     Conformance(ConformanceArgs),
+    #[cfg(feature = "simulation")]
+    #[command(hide = true)]
+    Simulate(owp_simulation::cli::SimulateArgs),
     /// Checks that a running pool is ready; exits with 0 if it is.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Takes tasks from a pool, reports their progress and gives them back: for contributors.
@@ -113,6 +116,9 @@ fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), 
         // The demo narrates what happens.
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => "warn",
+        // The trace tells what happens; the log of thousands of histories would bury it.
+        #[cfg(feature = "simulation")]
+        Command::Simulate(_) => "off",
         _ => "info",
     };
     logging::start(&LogConfig::load(&env, filter)?)?;
@@ -134,6 +140,8 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Admin(args) => admin::run(args, &env).await,
         Command::Doctor(args) => doctor::run(args, &env).await,
         Command::Conformance(args) => owp_conformance::cli::run("owp conformance", &args, &env).await,
+        #[cfg(feature = "simulation")]
+        Command::Simulate(args) => tokio::task::block_in_place(|| owp_simulation::cli::run(&args)),
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
         Command::Worker(args) => worker::run(args, &env).await,
         Command::Completions(args) => completions::run(&args, program()),

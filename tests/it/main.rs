@@ -16,6 +16,8 @@ mod sandbox_openapi;
 mod sandbox_webhooks;
 mod scenarios;
 mod setup;
+#[cfg(feature = "simulation")]
+mod simulate;
 mod support;
 mod two_processes;
 mod v01;

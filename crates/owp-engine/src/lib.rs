@@ -51,6 +51,7 @@ use owp_config::{GitHubApp, IpRange, RateLimit};
 pub use owp_github::client::{Figures, GitHubError};
 use owp_github::client::{GitHub, GitHubConfig};
 pub use owp_github::manifest::Extras;
+use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter, because};
@@ -250,7 +251,7 @@ impl Engine {
     /// and the deliveries that failed meanwhile.
     pub async fn recover(&self) -> Result<(), EngineError> {
         self.reconciler().notice_time().await?;
-        let alone = self.0.store.dialect() == owp_store::Dialect::Sqlite;
+        let alone = self.0.store.is_alone();
         self.0
             .store
             .write(
@@ -261,7 +262,9 @@ impl Engine {
                         tx.answers().release().await?;
                     }
                     tx.redeliveries().look_soon(alone).await?;
-                    tx.sync().forget_counts().await?;
+                    if !is_planted(Plant::RestartKeepsOldCounts) {
+                        tx.sync().forget_counts().await?;
+                    }
                     tx.sync().recount_all().await?;
                     Ok(())
                 }),

@@ -11,6 +11,7 @@ use super::slots::NamingPull;
 use super::task::{Task, TaskState};
 use super::worker::{Load, Standing, Worker, WorkerStatus};
 use super::{Person, Refusal, RepoId, Rule, Timestamp, WorkerId, cooldown};
+use owp_plants::{Plant, is_planted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holder of a task or an area, with the deadline.
@@ -120,6 +121,22 @@ const RULES: [(Rule, Check); 24] = [
     (Rule::Declined, declined),
 ];
 
+/// Returns true for a rule that a planted bug leaves out.
+fn is_forgotten(rule: Rule) -> bool {
+    let plant = match rule {
+        Rule::Approval => Plant::ApprovalRuleForgotten,
+        Rule::Reservation => Plant::ReservationRuleForgotten,
+        Rule::Banned => Plant::BanRuleForgotten,
+        Rule::Skills => Plant::SkillRuleForgotten,
+        Rule::Tier => Plant::TierRuleForgotten,
+        Rule::Capacity => Plant::CapacityRuleForgotten,
+        Rule::Concurrency => Plant::ConcurrencyRuleForgotten,
+        Rule::RepoActive => Plant::PauseRuleForgotten,
+        _ => return false,
+    };
+    is_planted(plant)
+}
+
 /// Result of one rule for a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -132,19 +149,20 @@ pub struct Finding {
 /// Checks every rule, in a fixed order.
 #[must_use]
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
-    RULES.iter().map(|(rule, check)| Finding { rule: *rule, refusal: check(case) }).collect()
+    let refusal = |rule: Rule, check: Check| if is_forgotten(rule) { None } else { check(case) };
+    RULES.iter().map(|(rule, check)| Finding { rule: *rule, refusal: refusal(*rule, *check) }).collect()
 }
 
 /// Returns every refusal, in a fixed order; empty when the case is admitted.
 #[must_use]
 pub fn refusals(case: &Case<'_>) -> Vec<Refusal> {
-    RULES.iter().filter_map(|(_, check)| check(case)).collect()
+    RULES.iter().filter(|(rule, _)| !is_forgotten(*rule)).filter_map(|(_, check)| check(case)).collect()
 }
 
 /// Returns true when every rule holds.
 #[must_use]
 pub fn admits(case: &Case<'_>) -> bool {
-    RULES.iter().all(|(_, check)| check(case).is_none())
+    RULES.iter().all(|(rule, check)| is_forgotten(*rule) || check(case).is_none())
 }
 
 fn task_state(case: &Case<'_>) -> Option<Refusal> {

@@ -3,6 +3,7 @@
 use super::reputation::OutcomeKind;
 use super::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
 use crate::named::named_enum;
+use owp_plants::{Plant, is_planted};
 
 named_enum! {
     /// Reason a lease ended.
@@ -145,7 +146,8 @@ impl Lease {
     /// Returns the expiry an explicit `extend` earns: as [`Lease::renewal`], however small the gain.
     #[must_use]
     pub fn extension(&self, now: Timestamp) -> Timestamp {
-        (now + self.ttl).min(self.max_until).max(self.expires_at)
+        let most = if is_planted(Plant::RenewalsHaveNoEnd) { now + self.ttl } else { self.max_until };
+        (now + self.ttl).min(most).max(self.expires_at)
     }
 
     /// Returns true when the expiry warning is due: at most `percent` of the ttl is left, and no warning was sent.

@@ -12,6 +12,7 @@ use super::policy::AreaUntil;
 use super::reputation::{Outcome, OutcomeKind};
 use super::task::{Reservation, Task, TaskState};
 use super::{LeaseId, Person, Span, Timestamp, WorkerId};
+use owp_plants::{Plant, is_planted};
 use serde_json::json;
 
 /// Length of the reservation for the author of a pull request closed unmerged, and for the holder of an unblocked task.
@@ -177,7 +178,9 @@ fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Ill
         return illegal(&task, "be granted");
     }
     task.state = TaskState::Leased;
-    task.epoch = task.epoch.next();
+    if !is_planted(Plant::EpochsStandStill) || task.epoch.0 == 0 {
+        task.epoch = task.epoch.next();
+    }
     task.reservation = None;
     task.blocked_reason = None;
     task.assignee = Some(grant.worker.clone());

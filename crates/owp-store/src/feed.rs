@@ -12,6 +12,7 @@ use super::nouns::Feed;
 use super::transaction;
 use super::tx::statements;
 use super::{GLOBAL_CHAIN, Store};
+use owp_plants::{Plant, is_planted};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::HashMap;
@@ -105,7 +106,11 @@ impl Feed<'_> {
             }
             next += run.len();
         }
-        self.run(sqlx::query(FEED_MOVE).bind(next - 1)).await?;
+        if is_planted(Plant::FeedHeadStaysBehind) && next - 1 > head + 2 {
+            self.run(sqlx::query(FEED_MOVE).bind(next - 2)).await?;
+        } else {
+            self.run(sqlx::query(FEED_MOVE).bind(next - 1)).await?;
+        }
         Ok(usize::try_from(next - 1 - head).unwrap_or(0))
     }
 

@@ -9,6 +9,7 @@
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::notifications::{CommitNotifier, Committed};
+use super::simulated::{CommitFate, Fate};
 use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -21,7 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc};
 
 /// Most jobs in one transaction.
 const BATCH: usize = 64;
@@ -90,6 +91,20 @@ pub(super) struct LaneSettings {
     /// The counter of the last id, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
     pub(super) notifier: CommitNotifier,
+    /// Decides how commits end, in a simulation.
+    pub(super) fate: Option<Arc<dyn CommitFate>>,
+    /// Held by the one transaction that may run at a time, in a simulation: two at once would race.
+    pub(super) turn: Option<Arc<AsyncMutex<()>>>,
+}
+
+impl LaneSettings {
+    /// Waits for the turn of a transaction, where only one may run.
+    pub(super) async fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match &self.turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        }
+    }
 }
 
 /// The queue of a lane, as callers see it.
@@ -166,6 +181,11 @@ pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Jo
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut waiting, BATCH).await > 0 {
         for group in groups(settings.dialect, std::mem::take(&mut waiting)) {
+            if let Some(go_on) = settings.fate.as_ref().and_then(|fate| fate.before_next_transaction()) {
+                // The simulation lets it go on by dropping its end, too.
+                let _gone = go_on.await;
+            }
+            let _turn = settings.take_turn().await;
             let _counted = gauge.transaction();
             commit_group(&settings, group).await;
         }
@@ -232,7 +252,7 @@ async fn run_group(
         let kept = run_job(&mut tx, &job.scope, job.run).await;
         let keep = matches!(kept, Ok(true));
         finishes.push((job.finish, kept.err()));
-        return if keep { tx.commit().await } else { tx.rollback().await.map(|()| Vec::new()) };
+        return if keep { commit(settings, tx).await } else { tx.rollback().await.map(|()| Vec::new()) };
     }
     while let Some(job) = jobs.next() {
         match run_in_savepoint(&mut tx, &job.scope, job.run).await {
@@ -244,7 +264,16 @@ async fn run_group(
             }
         }
     }
-    tx.commit().await
+    commit(settings, tx).await
+}
+
+async fn commit(settings: &LaneSettings, tx: Tx) -> Result<Vec<Committed>, StoreError> {
+    let Some(fate) = &settings.fate else { return tx.commit().await };
+    match fate.of_next_commit() {
+        Fate::Commit => tx.commit().await,
+        Fate::Refuse(why) => tx.rollback().await.and_then(|()| Err(StoreError::Commit(why.to_owned()))),
+        Fate::LoseAnswer(why) => tx.commit().await.and_then(|_| Err(StoreError::Commit(why.to_owned()))),
+    }
 }
 
 /// Begins the transaction and takes the locks of all its jobs in the global lock order. Its "now" is read after that:

@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::nouns::Leases;
 use super::tasks::person;
 use super::tx::statements;
+use owp_plants::{Plant, is_planted};
 use owp_pool::admission::Holder;
 use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
@@ -116,6 +117,10 @@ impl Leases<'_> {
 
     /// Changes the expiry of a live lease. Does nothing if the lease has ended.
     pub async fn renew(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
+        if is_planted(Plant::RenewDropsTheArea) {
+            let free = "DELETE FROM area_holds WHERE task_id = (SELECT task_id FROM leases WHERE id = $1)";
+            self.run(sqlx::query(free).bind(id.as_str())).await?;
+        }
         self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
     }
 

@@ -32,6 +32,7 @@ mod policies;
 mod pulls;
 mod repos;
 mod resources;
+mod simulated;
 mod slots;
 mod standing;
 mod sync;
@@ -64,6 +65,8 @@ pub use policies::{Allowed, PolicyFile};
 pub use pulls::PullRow;
 pub use repos::{GitHubRepo, Pause, RepoRow};
 pub use resources::{TaskFilter, WorkerDetails};
+#[cfg(feature = "simulation")]
+pub use simulated::{CommitFate, Fate};
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use uptime::GivenBack;
@@ -92,6 +95,10 @@ struct Inner {
     readers: sqlx::AnyPool,
     lanes: Vec<Lane>,
     next: AtomicUsize,
+    /// True when no other process can have the database open.
+    alone: bool,
+    /// Number of snapshots in use.
+    reading: AtomicUsize,
     /// Lock on the SQLite file, held while the store lives, so that a second process refuses to serve the same file.
     _lock: Option<std::fs::File>,
 }
@@ -110,6 +117,12 @@ impl Store {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.settings.dialect
+    }
+
+    /// Returns true when no other process can have the database open.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.0.alone
     }
 
     /// Returns the clock the store was opened with.
@@ -240,6 +253,8 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     {
         let settings = &self.0.settings;
+        let _reading = Reading::begin(&self.0.reading);
+        let _turn = settings.take_turn().await;
         let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
         let mut tx = Tx::begin(begun, settings).await?;
         let result = work(&mut tx).await;
@@ -263,5 +278,21 @@ impl Store {
                 from.iter().chain(before).min_by_key(|lane| lane.gauge.jobs()).unwrap_or(&lanes[first])
             }
         }
+    }
+}
+
+/// Counts a snapshot until it is dropped.
+struct Reading<'s>(&'s AtomicUsize);
+
+impl<'s> Reading<'s> {
+    fn begin(count: &'s AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

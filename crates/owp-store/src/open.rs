@@ -4,12 +4,14 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{Gauge, Lane, LaneSettings, run_lane};
 use super::notifications::CommitNotifier;
+use super::simulated::CommitFate;
 use super::{Inner, Store, migrations};
 use owp_base::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -56,18 +58,11 @@ impl Store {
         migrate(dialect, &mut first).await?;
         dialect.check_durability(&mut first).await?;
         first.close().await?;
-        let lanes = if dialect == Dialect::Sqlite { 1 } else { POSTGRES_LANES };
-        let writers = connect(&url, lanes, dialect.connection_settings()).await?;
-        let readers = connect(&url, READERS, dialect.connection_settings()).await?;
-        let minted = Arc::new(AtomicU64::new(0));
-        let StoreOptions { clock, entropy, .. } = options;
-        let settings = LaneSettings { pool: writers, dialect, clock, entropy, minted, notifier: CommitNotifier::new() };
-        let lanes = (0..lanes).map(|_| start_lane(&settings)).collect();
-        Ok(Self(Arc::new(Inner { settings, readers, lanes, next: AtomicUsize::new(0), _lock: lock })))
+        let alone = dialect == Dialect::Sqlite;
+        let lanes = if alone { 1 } else { POSTGRES_LANES };
+        assemble(dialect, &url, Connections { alone, lanes, readers: READERS }, options, lock, None).await
     }
-}
 
-impl Store {
     /// Opens a database read-only, possibly beside a process that serves it. Nothing is created, locked or migrated,
     /// and every write is refused.
     ///
@@ -95,12 +90,50 @@ impl Store {
             std::cmp::Ordering::Greater => return Err(StoreError::Newer(have)),
             std::cmp::Ordering::Equal => {}
         }
-        let minted = Arc::new(AtomicU64::new(0));
-        let StoreOptions { clock, entropy, .. } = options;
-        let settings =
-            LaneSettings { pool: readers.clone(), dialect, clock, entropy, minted, notifier: CommitNotifier::new() };
-        Ok(Self(Arc::new(Inner { settings, readers, lanes: Vec::new(), next: AtomicUsize::new(0), _lock: None })))
+        let settings = lane_settings(readers.clone(), dialect, options, None);
+        Ok(Self::of(settings, readers, Vec::new(), false, None))
     }
+
+    fn of(settings: LaneSettings, readers: AnyPool, lanes: Vec<Lane>, alone: bool, lock: Option<File>) -> Self {
+        let (next, reading) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inner { settings, readers, lanes, next, alone, reading, _lock: lock }))
+    }
+}
+
+/// Number of connections of each kind, and who else may have some.
+pub(super) struct Connections {
+    /// True when no other process can have the database open.
+    pub(super) alone: bool,
+    pub(super) lanes: u32,
+    pub(super) readers: u32,
+}
+
+/// Connects to a database that has its schema, and starts the lanes.
+pub(super) async fn assemble(
+    dialect: Dialect,
+    url: &str,
+    connections: Connections,
+    options: StoreOptions,
+    lock: Option<File>,
+    fate: Option<Arc<dyn CommitFate>>,
+) -> Result<Store, StoreError> {
+    let writers = connect(url, connections.lanes, dialect.connection_settings()).await?;
+    let readers = connect(url, connections.readers, dialect.connection_settings()).await?;
+    let settings = lane_settings(writers, dialect, options, fate);
+    let lanes = (0..connections.lanes).map(|_| start_lane(&settings)).collect();
+    Ok(Store::of(settings, readers, lanes, connections.alone, lock))
+}
+
+fn lane_settings(
+    pool: AnyPool,
+    dialect: Dialect,
+    options: StoreOptions,
+    fate: Option<Arc<dyn CommitFate>>,
+) -> LaneSettings {
+    let StoreOptions { clock, entropy, .. } = options;
+    let (minted, notifier) = (Arc::new(AtomicU64::new(0)), CommitNotifier::new());
+    let turn = fate.as_ref().map(|_| Arc::default());
+    LaneSettings { pool, dialect, clock, entropy, minted, notifier, fate, turn }
 }
 
 /// Returns the newest applied migration; 0 if none was applied, as in an empty database.
@@ -115,7 +148,7 @@ pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64
 }
 
 /// Builds a URL for the driver. Characters with a meaning in URLs are percent-encoded.
-fn driver_url(path: &str, mode: &str) -> String {
+pub(super) fn driver_url(path: &str, mode: &str) -> String {
     let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
     format!("sqlite://{escaped}?mode={mode}")
 }
@@ -222,7 +255,7 @@ async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), Store
     })
 }
 
-fn sqlite_path(url: &str) -> Result<String, StoreError> {
+pub(super) fn sqlite_path(url: &str) -> Result<String, StoreError> {
     let rest = url.trim_start_matches("sqlite:");
     let path = rest.strip_prefix("//").unwrap_or(rest);
     let path = path.split_once('?').map_or(path, |(path, _)| path);
@@ -237,7 +270,7 @@ fn sqlite_path(url: &str) -> Result<String, StoreError> {
     Ok(real.unwrap_or_else(|| path.to_owned()))
 }
 
-fn lock_file(path: &str) -> Result<std::fs::File, StoreError> {
+fn lock_file(path: &str) -> Result<File, StoreError> {
     let lock = format!("{path}.lock");
     let io = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => StoreError::Url(format!("the folder of {path} does not exist")),

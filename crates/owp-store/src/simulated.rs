@@ -1,6 +1,7 @@
 //! Databases for simulations: several stores of one process share a SQLite file, and commits end as the simulation says.
 
 use std::fmt;
+use tokio::sync::oneshot;
 
 /// How a commit ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub enum Fate {
 pub trait CommitFate: fmt::Debug + Send + Sync {
     /// Called once before each commit.
     fn of_next_commit(&self) -> Fate;
+
+    /// Called before each transaction begins; it waits for the receiver, if there is one.
+    fn before_next_transaction(&self) -> Option<oneshot::Receiver<()>>;
 }
 
 #[cfg(feature = "simulation")]
@@ -29,24 +33,34 @@ mod opening {
     use std::sync::atomic::Ordering;
 
     impl Store {
-        /// Opens a database that has its schema already and that other stores may have open, without a lock file.
+        /// Opens a database that has its schema already, without a lock file: other stores may have it open too.
         ///
         /// # Errors
         /// The URL is unusable.
-        pub async fn open_simulated(options: StoreOptions, fate: Arc<dyn CommitFate>) -> Result<Self, StoreError> {
+        pub async fn open_simulated(
+            options: StoreOptions,
+            alone: bool,
+            fate: Arc<dyn CommitFate>,
+        ) -> Result<Self, StoreError> {
             let dialect = Dialect::of_url(&options.url)?;
             let url = match dialect {
                 Dialect::Sqlite => driver_url(&sqlite_path(&options.url)?, "rw"),
                 Dialect::Postgres => options.url.clone(),
             };
-            let connections = Connections { lanes: 1, readers: 4 };
+            let connections = Connections { alone, lanes: 1, readers: 4 };
             assemble(dialect, &url, connections, options, None, Some(fate)).await
         }
 
-        /// Returns true while no transaction runs and no change waits.
+        /// Returns true while no snapshot is in use.
         #[must_use]
-        pub fn is_at_rest(&self) -> bool {
-            self.0.reading.load(Ordering::Relaxed) == 0 && self.0.lanes.iter().all(|lane| lane.gauge.jobs() == 0)
+        pub fn is_not_reading(&self) -> bool {
+            self.0.reading.load(Ordering::Relaxed) == 0
+        }
+
+        /// Returns true while no change waits or runs.
+        #[must_use]
+        pub fn is_not_writing(&self) -> bool {
+            self.0.lanes.iter().all(|lane| lane.gauge.jobs() == 0)
         }
     }
 }

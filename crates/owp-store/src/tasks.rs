@@ -4,6 +4,7 @@ use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Tasks;
 use super::tx::{json, json_text, statements, words};
+use owp_plants::{Plant, is_planted};
 use owp_pool::approval::record::Record;
 use owp_pool::moves::{AreaEffect, Moved};
 use owp_pool::task::{IssueText, Reservation, Task, TaskSpec, TaskState, Withheld};
@@ -129,7 +130,11 @@ impl Tasks<'_> {
         match moved.area() {
             AreaEffect::Hold(area) => self.repos().hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
             AreaEffect::Keep => {}
+            AreaEffect::Free if is_planted(Plant::AreaStaysLocked) => {}
             AreaEffect::Free => self.repos().release_area(moved.task.id.as_str()).await?,
+        }
+        if is_planted(Plant::EndsHaveNoEvent) && moved.lease.as_ref().is_some_and(|lease| !lease.is_live()) {
+            return Ok(());
         }
         self.events().append(&moved.events).await
     }

@@ -4,6 +4,7 @@ use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Comments;
 use super::tx::statements;
+use owp_plants::{Plant, is_planted};
 use owp_pool::comment::SendRank;
 use owp_pool::{RepoId, Span, Timestamp};
 use sqlx::Row;
@@ -72,7 +73,9 @@ statements! {
         ON CONFLICT (repo_id) DO UPDATE SET wrote_at = excluded.wrote_at, hour_began = excluded.hour_began,
         hour_writes = CASE WHEN comment_turns.hour_began = excluded.hour_began
         THEN comment_turns.hour_writes + excluded.hour_writes ELSE excluded.hour_writes END";
-    WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3";
+    // A sender that froze after its take may come when another has begun, or finished, the same create.
+    WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3
+        AND ($6 = 1 OR comment_id IS NULL AND COALESCE(attempt_at, 0) = $5)";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL, error = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
@@ -127,6 +130,8 @@ pub struct WantedComment {
     pub attempt_at: Option<Timestamp>,
     /// Number of times it was written again after somebody deleted it.
     pub rewritten: i64,
+    /// The reason of the last failure.
+    pub failure: Option<String>,
     /// The delivery or request because of which it was last wanted, if that is known.
     pub cause: Option<String>,
     /// Time it was first wanted. None of our comments with this key is older.
@@ -217,7 +222,7 @@ impl Comments<'_> {
         let last_rank: i64 = row.try_get("last_rank")?;
         // Another sender may have held the installation before us. Only a query after the take sees what it sent.
         let take = sqlx::query(SENDER_TAKE).bind(installation).bind((now + hold).0).bind(now.0);
-        if self.run(take).await? != 1 {
+        if self.run(take).await? != 1 && !is_planted(Plant::SendersDoNotTakeTurns) {
             return Ok(None);
         }
         for rank in SendRank::ALL.into_iter().map(SendRank::code).filter(|code| *code <= last_rank) {
@@ -248,11 +253,13 @@ impl Comments<'_> {
         Ok((Timestamp(hour_began), row.try_get("hour_writes")?))
     }
 
-    /// Records that a create is about to be sent. Returns false if the comment was withdrawn after it was taken; then
-    /// it must not be sent.
+    /// Records that a create is about to be sent. Returns false if the comment was withdrawn after it was taken, or if
+    /// another sender has begun to create it; then it must not be sent.
     pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
-        let now = self.now().0;
-        Ok(self.run(keyed(WANTED_ATTEMPT, wanted).bind(now)).await? == 1)
+        let (now, taken) = (self.now().0, wanted.attempt_at.unwrap_or_default().0);
+        let unguarded = i64::from(is_planted(Plant::FrozenSenderCreatesAgain));
+        let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(unguarded);
+        Ok(self.run(attempt).await? == 1)
     }
 
     /// Records that GitHub shows this version as the comment `comment_id`.
@@ -315,6 +322,7 @@ fn wanted(row: &AnyRow) -> Result<WantedComment, StoreError> {
         attempts: row.try_get("attempts")?,
         attempt_at: attempt_at.map(Timestamp),
         rewritten: row.try_get("rewritten")?,
+        failure: row.try_get("error")?,
         cause: row.try_get("cause")?,
         created_at: Timestamp(row.try_get("created_at")?),
     })

@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use crate::{Comments, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
 use owp_github::render::{duplicate_pointer, find_key};
+use owp_plants::{Plant, is_planted};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, WantedComment, WriteQuota, transaction};
@@ -18,6 +19,10 @@ use tracing::Instrument;
 /// Time for one comment after which another sender takes over.
 const HOLD: Span = Span::minutes(2);
 const MAX_BACKOFF: Span = Span::minutes(10);
+/// Pause before a refusal is confirmed: an earlier answer may come from the same lagging replica.
+const CONFIRM_AFTER: Span = Span::secs(20);
+/// The refusal of an edit whose comment GitHub does not show.
+const NOT_SHOWN: &str = "GitHub does not show the comment";
 /// Remark on a deleted comment that is written again; a second deletion is respected.
 const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock, so the search starts a little earlier.
@@ -39,8 +44,24 @@ enum Sent {
     Deleted,
     /// It can never be delivered.
     Never(String),
+    /// GitHub refused it for the first time; ask again.
+    Doubted(String),
     /// It was withdrawn before anything was sent.
     Withdrawn,
+}
+
+impl Sent {
+    /// Returns the outcome as far as it is believed: a refusal only if the attempt before ended in the same one. GitHub
+    /// refuses once for no reason during incidents, and a comment that is given up never reaches its reader.
+    fn confirmed(self, wanted: &WantedComment) -> Self {
+        let why = match &self {
+            Self::Never(why) => why.as_str(),
+            Self::Deleted => NOT_SHOWN,
+            _ => return self,
+        };
+        let believed = wanted.failure.as_deref() == Some(why) || is_planted(Plant::RefusalBelievedAtOnce);
+        if believed { self } else { Self::Doubted(why.to_owned()) }
+    }
 }
 
 impl Comments<'_> {
@@ -62,11 +83,20 @@ impl Comments<'_> {
         let reader = github.client.reader(wanted.installation, handle);
         let sent = match (wanted.comment_id, wanted.attempt_at) {
             (Some(id), _) => self.update(&writer, &wanted, id).await,
-            (None, Some(_)) => self.look_then_send(&reader, &writer, &wanted, github.app_id).await?,
-            (None, None) => self.create(&writer, &wanted).await?,
+            (None, Some(_)) if !is_planted(Plant::LostCommentIsRepeated) => {
+                self.look_then_send(&reader, &writer, &wanted, github.app_id).await?
+            }
+            (None, _) => self.create(&writer, &wanted).await?,
         };
         if let Sent::Shown(comment) = sent {
             tracing::info!(comment, version = wanted.version, "comment written");
+        }
+        let mut sent = sent.confirmed(&wanted);
+        if matches!(sent, Sent::Never(_) | Sent::Deleted) && !is_planted(Plant::HiddenRepositoryBuriesComment) {
+            // A repository that the App cannot read answers "not found" for everything.
+            if let Err(error) = reader.repository().await {
+                sent = Sent::Later(error.to_string(), error.retry_at());
+            }
         }
         self.record(wanted, sent).await
     }
@@ -126,6 +156,9 @@ impl Comments<'_> {
     ) -> Result<Sent, EngineError> {
         let comments = match reader.comments(wanted.issue, Some(wanted.created_at - CLOCK_SLACK)).await {
             Ok(comments) => comments,
+            Err(error) if is_planted(Plant::FailedLookClearsTheDoubt) => {
+                return Ok(Sent::Later(error.to_string(), error.retry_at()));
+            }
             // A failed search is no reason to repeat the create.
             Err(error) if error.is_transient() => return Ok(Sent::Unknown(error.to_string())),
             Err(error) => return Ok(classify(&error)),
@@ -157,7 +190,7 @@ impl Comments<'_> {
         // A failed or unsent comment does not count against the hourly quota; a lost response may.
         let wrote = matches!(sent, Sent::Shown(_) | Sent::Unknown(_));
         // After a lost response the comment may exist, whatever fails later.
-        let in_doubt = wanted.attempt_at.is_some();
+        let in_doubt = wanted.attempt_at.is_some() && !is_planted(Plant::FailedLookClearsTheDoubt);
         // A dead letter is an event of its repository; other outcomes leave no event.
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
         self.write(scope, transaction!(|tx| {
@@ -174,6 +207,10 @@ let now = tx.now();
                         Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
                         Sent::Unknown(why) => tx.comments().postpone(&wanted, now + settle, &why, true).await?,
                         Sent::Deleted => tx.comments().record_deleted(&wanted, now + spacing, REWRITTEN).await?,
+                        Sent::Doubted(why) => {
+                            tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "GitHub refused a comment; asking again");
+                            tx.comments().postpone(&wanted, now + CONFIRM_AFTER, &why, in_doubt).await?;
+                        }
                         Sent::Withdrawn => {}
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
@@ -200,11 +237,12 @@ fn classify(error: &GitHubError) -> Sent {
     if error.outcome_unknown() {
         return Sent::Unknown(error.to_string());
     }
-    // A suspension ends, the next sync follows a rename, and permissions can be granted: all of them wait.
+    // A suspension ends, the next sync follows a rename, and permissions can be granted: all of them wait. An error of
+    // the token says nothing about the comment.
     let waits = error.is_transient()
+        || matches!(error, GitHubError::NoToken { .. })
         || error.is_suspended()
         || error.lacks_permission()
-        || error.installation_gone()
         || matches!(
             error,
             GitHubError::Moved { .. } | GitHubError::OtherRepository { .. } | GitHubError::Unauthorized { .. }

@@ -5,6 +5,7 @@ use crate::Feed;
 use crate::error::EngineError;
 use crate::events::hub::{FeedSection, Fresh, Hub, TAIL};
 use owp_config::EVENTS_REPLAY;
+use owp_plants::{Plant, is_planted};
 use owp_pool::event::EventKind;
 use owp_pool::{Span, WorkerId};
 use owp_store::{FEED_BATCH, FeedRow, RepoVisibility, StoreError, Tx, transaction};
@@ -90,7 +91,7 @@ impl KindFilter {
 impl FeedView {
     /// Returns true when an event is visible; `repo` is the current state of its repository.
     pub(crate) fn shows(&self, row: &FeedRow, repo: Option<&RepoVisibility>) -> bool {
-        let public = repo.is_some_and(|repo| !repo.private);
+        let public = repo.is_some_and(|repo| !repo.private) || is_planted(Plant::FeedShowsPrivate);
         (self.everything || public || self.is_about_the_looker(row))
             && self.repo.as_ref().is_none_or(|name| repo.is_some_and(|repo| repo.key == *name))
             && self.kind.as_ref().is_none_or(|kind| kind.holds(&row.event.kind))
@@ -197,6 +198,9 @@ impl Feed<'_> {
                 let rows = tx.feed().page(seen.upto, chunk).await?;
                 if rows.is_empty() {
                     seen.upto = head;
+                }
+                if is_planted(Plant::CursorSkips) && rows.len() > 1 {
+                    seen.upto += 1;
                 }
                 for (row, repo) in rows {
                     if seen.events.len() < limit {

@@ -10,6 +10,7 @@ use crate::tracking::issues;
 use crate::{Intake, commands};
 use owp_github::client::{CommentInfo, GitHubError, RepoReader};
 use owp_github::payload::{CommentAction, CommentRef, Incoming, Kind};
+use owp_plants::{Plant, is_planted};
 use owp_pool::command::{CommandLine, parse_comment, parse_edited};
 use owp_pool::{Person, Span, Timestamp};
 use owp_store::{Delivery, NewDelivery, RepoRow, Scope, transaction};
@@ -35,7 +36,7 @@ impl Intake<'_> {
         let Kind::IssueComment { comment, action, old_body, .. } = &incoming.kind else { return vec![] };
         let Some(author) = comment.author.as_ref().filter(|a| !a.is_bot) else { return vec![] };
         let by_author = incoming.sender.as_ref().is_some_and(|sender| sender.id == author.id);
-        if self.wrote(comment.via_app_id) || !by_author {
+        if self.wrote(comment.via_app_id) || !(by_author || is_planted(Plant::EditRunsAsAuthor)) {
             return vec![];
         }
         match (action, old_body) {
@@ -65,7 +66,7 @@ impl Intake<'_> {
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let now = Timestamp(self.store().clock().now_ms()).max(delivery.received_at);
-        let lines = still_said(&reader, comment, lines, now).await?;
+        let lines = still_said(&reader, place.number, comment, lines, now).await?;
         let said_at = match action {
             CommentAction::Edited => comment.updated_at.or(comment.created_at),
             _ => comment.created_at,
@@ -188,6 +189,7 @@ impl Intake<'_> {
 /// retried for a day; the comment may have been deleted or rewritten since.
 async fn still_said(
     reader: &RepoReader,
+    issue: i64,
     comment: &CommentRef,
     mut lines: Vec<CommandLine>,
     now: Timestamp,
@@ -195,13 +197,28 @@ async fn still_said(
     if comment.created_at.is_none_or(|at| now - at < LATE) {
         return Ok(lines);
     }
-    match reader.comment(comment.id).await {
-        Ok(now) => {
-            let now = parse_comment(&now.body);
-            lines.retain(|line| now.iter().any(|said| said.text == line.text));
-            Ok(lines)
+    let body = match reader.comment(comment.id).await {
+        Ok(now) => Some(now.body),
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. })
+            if is_planted(Plant::MissingCommentBelievedAtOnce) =>
+        {
+            None
         }
-        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
+        // One such answer is no proof: the comment is gone only if the list does not show it either.
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+            match reader.comments(issue, comment.created_at).await {
+                Ok(listed) => listed.into_iter().find(|one| one.id == comment.id).map(|one| one.body),
+                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
+                    // The issue is gone as well, unless the App cannot read the repository at all.
+                    reader.repository().await?;
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let said = body.map(|body| parse_comment(&body)).unwrap_or_default();
+    lines.retain(|line| said.iter().any(|said| said.text == line.text));
+    Ok(lines)
 }

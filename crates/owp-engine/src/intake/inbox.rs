@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use owp_base::histogram::millis;
 use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnapshot, read_delivery};
 use owp_github::signature::{self, SignatureError};
+use owp_plants::{Plant, is_planted};
 use owp_pool::delivery::{DeliveryFailure, RetryDecision, decide_retry};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
@@ -336,12 +337,15 @@ impl Intake<'_> {
         self.write(
             scope,
             transaction!(|tx| {
-                tx.deliveries().finish(&taken).await?;
+                if !is_planted(Plant::DeliveryEndsAfterItsEffect) {
+                    tx.deliveries().finish(&taken).await?;
+                }
                 let repo = RepoContext::load(tx, &repo_id, &settings).await?;
                 effect(tx, repo).await
             }),
         )
-        .await
+        .await?;
+        if is_planted(Plant::DeliveryEndsAfterItsEffect) { self.finish(delivery).await } else { Ok(()) }
     }
 
     pub(crate) async fn finish(&self, delivery: &Delivery) -> Result<(), EngineError> {

@@ -6,6 +6,7 @@ use crate::error::EngineError;
 use crate::intake::installations::{SUSPENDED, UNINSTALLED};
 use crate::reconcile::sync::SyncHold;
 use owp_github::client::GitHubError;
+use owp_plants::{Plant, is_planted};
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span};
@@ -68,7 +69,9 @@ impl Reconciler<'_> {
                 tx.doubts().clear(&id, DoubtKind::Repo, 0).await?;
                 tx.repos().set_inactive(&id, Some(why)).await?;
                 let now = tx.now();
-                tx.sync().ask_again(&id, now + ASK_AFTER).await?;
+                if !is_planted(Plant::MissingRepositoryStaysAway) {
+                    tx.sync().ask_again(&id, now + ASK_AFTER).await?;
+                }
                 Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
             }),
         )

@@ -9,6 +9,7 @@ use crate::reconcile::sync::SyncHold;
 use crate::tracking::commits::PullDetails;
 use crate::tracking::pulls;
 use owp_github::client::{GitHubError, PullInfo, RepoReader};
+use owp_plants::{Plant, is_planted};
 use owp_pool::Timestamp;
 use owp_pool::budget::CountState;
 use owp_pool::doubt::DoubtKind;
@@ -57,6 +58,7 @@ impl Reconciler<'_> {
         for missing in known.into_keys().chain(doubted.iter().copied()).collect::<BTreeSet<_>>().difference(&listed) {
             self.keep_turn(turn.as_deref_mut()).await?;
             match reader.pull(*missing).await {
+                _ if is_planted(Plant::LeftPullsStayOpen) => {}
                 Ok(pull) => views.push(pull),
                 Err(error) if is_missing(&error) => drop(self.doubt_pull(repo, *missing).await?),
                 Err(error) => return Err(error.into()),
@@ -106,7 +108,7 @@ impl Reconciler<'_> {
         let (id, settings) = (repo.row.id.clone(), self.settings().clone());
         self.write(Scope::repo(&repo.row.id), transaction!(|tx| {
 let doubt = tx.doubts().record(&id, DoubtKind::Pull, number).await?;
-                    if !doubt.is_confirmed() {
+                    if !doubt.is_confirmed() && !is_planted(Plant::MissingPullIsClosedAtOnce) {
                         tracing::warn!(repo = %id, pull = number, answers = doubt.answers, "GitHub does not show a pull request");
                         tx.sync().sync_by(&id, doubt.next_at()).await?;
                         return Ok(false);

@@ -6,6 +6,7 @@ use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::reconcile::sync::SyncHold;
 use owp_github::client::{CommentInfo, RepoReader};
+use owp_plants::{Plant, is_planted};
 use owp_pool::command::parse_comment;
 use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, transaction};
@@ -34,7 +35,7 @@ impl Reconciler<'_> {
             let Some(issue) = comment.issue.filter(|_| asks_for_something(&comment)) else { continue };
             let comment_id = comment.id;
             let known = self.read(transaction!(|tx| Ok(tx.commands().comment_is_known(comment_id).await?))).await?;
-            if !known {
+            if !known && !is_planted(Plant::LostCommandsStayLost) {
                 self.intake().store_heard(repo, issue, &comment).await?;
             }
         }

@@ -5,6 +5,7 @@ use crate::Reconciler;
 use crate::comments::update;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
+use owp_plants::{Plant, is_planted};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::Lease;
 use owp_pool::{Span, Timestamp};
@@ -48,7 +49,9 @@ impl Reconciler<'_> {
                     if !tx.uptime().mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
-                    tx.uptime().pull_back_due_times().await?;
+                    if !is_planted(Plant::ClockSetBackIsIgnored) {
+                        tx.uptime().pull_back_due_times().await?;
+                    }
                     tx.sync().forget_counts().await?;
                     tx.sync().recount_all().await?;
                     Ok(Some(alive_at - tx.now()))

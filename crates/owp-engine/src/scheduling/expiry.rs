@@ -7,6 +7,7 @@ use crate::facts::RepoContext;
 use crate::tracking::transition;
 use crate::{Engine, Scheduler};
 use owp_github::render::{ExpiryWarning, LeaseEnd, Via, expiry_warning};
+use owp_plants::{Plant, is_planted};
 use owp_pool::document::MAX_WARN_BEFORE;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::{EndReason, Lease};
@@ -37,7 +38,7 @@ impl Scheduler<'_> {
             }))
             .await?;
         let any = !(due.is_empty() && lapsed.is_empty() && to_warn.is_empty() && stranded.is_empty());
-        for lease in due {
+        for lease in due.into_iter().filter(|_| !is_planted(Plant::NothingExpires)) {
             self.expire(lease.repo, lease.id).await?;
         }
         for task in lapsed {
@@ -63,7 +64,8 @@ impl Scheduler<'_> {
             Scope::repo(&repo),
             transaction!(|tx| {
                 let Some(lease) = tx.leases().get(&lease).await? else { return Ok(()) };
-                let Some(reason) = lease.ran_out(tx.now()) else { return Ok(()) };
+                let late = is_planted(Plant::ExpiryIgnoresRenewals).then_some(EndReason::Expired);
+                let Some(reason) = lease.ran_out(tx.now()).or(late.filter(|_| lease.is_live())) else { return Ok(()) };
                 let Some(task) = tx.tasks().get(&lease.task).await? else { return Ok(()) };
                 let context = RepoContext::load(tx, &repo, &settings).await?;
                 if context.row.inactive.is_some() {

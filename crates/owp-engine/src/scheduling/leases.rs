@@ -9,6 +9,7 @@ use crate::tracking::transition;
 use crate::workers::contributors::{Terms, WorkItem};
 use crate::workers::once::{Keep, settle};
 use owp_github::render::LeaseEnd;
+use owp_plants::{Plant, is_planted};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
 use owp_pool::moves::Move;
@@ -125,7 +126,9 @@ fn check(lease: &Lease, worker: &Worker, epoch: Option<i64>) -> Result<(), Engin
     if lease.worker != worker.id {
         return Err(EngineError::NotYours);
     }
-    if let LeaseState::Ended(reason) = lease.state {
+    if let LeaseState::Ended(reason) = lease.state
+        && !is_planted(Plant::EndedLeaseIsAccepted)
+    {
         let at = lease.ended_at.map(|at| format!(" on {}", at.human())).unwrap_or_default();
         let why = format!("The lease is over: it ended{at} ({}). Nothing was changed.", reason.name());
         return Err(Refused::because(why).into());
@@ -145,6 +148,7 @@ async fn carry_out(
     act: LeaseAct,
 ) -> Result<Lease, EngineError> {
     let (step, end) = match act {
+        LeaseAct::Ack | LeaseAct::Renew if is_planted(Plant::EndedLeaseIsAccepted) => return Ok(lease),
         LeaseAct::Ack => (Move::Acknowledge, None),
         LeaseAct::Renew => return renew(tx, repo, &task, lease).await,
         LeaseAct::Nack { reason } => (Move::Return(EndReason::Nacked), Some(LeaseEnd::Nacked { reason })),

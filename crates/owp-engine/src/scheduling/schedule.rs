@@ -8,8 +8,10 @@ use crate::facts::{self, RepoContext};
 use crate::policy::reads::PolicyFreshness;
 use crate::tracking::transition;
 use futures_util::future::join_all;
+use owp_plants::{Plant, is_planted};
 use owp_pool::lease::Via;
 use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, useful_per_class};
+use owp_pool::task::TaskState;
 use owp_pool::{RepoId, Timestamp, WorkerId};
 use owp_store::{Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,11 +228,11 @@ impl Scheduler<'_> {
         let workers: Vec<WorkerId> = picks.iter().map(|pick| pick.worker.clone()).collect();
         let mut answers = PlannedByWorker::new();
         match self.commit_picks(repo.clone(), picks).await {
-            Ok((granted, refused)) => {
+            Ok((granted, again)) => {
                 for worker in granted {
                     answers.entry(worker).or_default().granted += 1;
                 }
-                (answers, refused > 0)
+                (answers, again)
             }
             Err(error) => {
                 tracing::warn!(repo = repo.as_str(), %error, "failed to commit part of a plan");
@@ -247,9 +249,9 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Commits a plan's part in one repository. Returns the workers with a grant, and the number of grants that the
-    /// rules refused by now.
-    async fn commit_picks(&self, repo: RepoId, picks: Vec<Assignment>) -> Result<(Vec<WorkerId>, usize), EngineError> {
+    /// Commits a plan's part in one repository. Returns the workers with a grant, and whether to plan again: the rules
+    /// refused a grant by now, or a grant was delivered at once and left its worker's capacity free.
+    async fn commit_picks(&self, repo: RepoId, picks: Vec<Assignment>) -> Result<(Vec<WorkerId>, bool), EngineError> {
         let settings = self.settings().clone();
         let scope = Scope::repo(&repo).with_workers(picks.iter().map(|pick| pick.worker.clone()));
         self.store()
@@ -258,16 +260,20 @@ impl Scheduler<'_> {
                 scope,
                 transaction!(|tx| {
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let (mut granted, mut refused) = (Vec::new(), 0);
+                    let (mut granted, mut again) = (Vec::new(), false);
                     for pick in picks {
                         let Some(task) = tx.tasks().get(&pick.task).await? else { continue };
                         let worker = facts::known_worker(tx, &pick.worker).await?;
                         match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
-                            Ok(_) => granted.push(worker.id),
-                            Err(_) => refused += 1,
+                            Ok(moved) => {
+                                granted.push(worker.id);
+                                again |= moved.task.state == TaskState::PrOpened
+                                    && !is_planted(Plant::DeliveredGrantEndsThePull);
+                            }
+                            Err(_) => again = true,
                         }
                     }
-                    Ok((granted, refused))
+                    Ok((granted, again))
                 }),
             )
             .await

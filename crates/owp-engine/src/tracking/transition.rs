@@ -6,11 +6,12 @@ use crate::facts::{self, RepoContext};
 use crate::tracking::pulls;
 use owp_github::content::lease::concerns_last_holder;
 use owp_github::render::LeaseEnd;
+use owp_plants::{Plant, is_planted};
 use owp_pool::blocking::may_block;
 use owp_pool::event::EventKind;
 use owp_pool::lease::{Lease, LeaseState, Via};
 use owp_pool::moves::{self, Grant, Move, Moved};
-use owp_pool::task::Task;
+use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, Person, Refusal};
 use owp_store::{StoreError, Tx};
@@ -151,7 +152,8 @@ pub(crate) async fn grant(
     via: Via,
 ) -> Result<Result<Moved, Vec<Refusal>>, EngineError> {
     let reasons = facts::refusals(tx, repo, &task, worker).await?;
-    if !reasons.is_empty() {
+    let by_plan = is_planted(Plant::PlanIsNotCheckedAgain) && via == Via::Rest && task.state == TaskState::Ready;
+    if !reasons.is_empty() && !by_plan {
         return Ok(Err(reasons));
     }
     let grant = Grant {

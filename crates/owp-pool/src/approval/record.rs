@@ -5,6 +5,7 @@ use super::text::TextTrust;
 use super::{HOLD_EDITED, HOLD_EDITOR_UNKNOWN, LABELLER_UNKNOWN};
 use crate::task::{IssueText, Task, TaskState};
 use crate::{Span, Timestamp};
+use owp_plants::{Plant, is_planted};
 
 /// Time for which GitHub is asked again about a hold caused by missing information, and the first pause.
 const TOLD_LATER: Span = Span::hours(1);
@@ -128,7 +129,8 @@ pub fn follow(task: &mut Task, record: &mut Record, offer: Offer<'_>, now: Times
     if task.later.as_ref().unwrap_or(&task.issue_text()) != text {
         record.later_at = updated_at;
     }
-    if task.state == TaskState::Merged && act.is_none() {
+    let over = task.state.is_over() && is_planted(Plant::WithdrawnTasksStayAway);
+    if (task.state == TaskState::Merged || over) && act.is_none() {
         return Effect::Rests;
     }
     record.opt_in_event = act.map(|act| act.event).or(record.opt_in_event);

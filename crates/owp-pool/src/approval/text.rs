@@ -4,6 +4,7 @@ use super::record::Known;
 use super::{HOLD_EDITED, IssueFacts, Lacks};
 use crate::labels::LabelRules;
 use crate::task::IssueText;
+use owp_plants::{Plant, is_planted};
 
 /// Trust in an issue's current text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,9 @@ impl TextTrust {
 /// # Errors
 /// Returns the missing fact when the decision cannot be made yet.
 pub fn judge(issue: &IssueFacts, known: Known<'_>, labels: &LabelRules) -> Result<TextTrust, Lacks> {
+    if is_planted(Plant::EditsAreTrusted) {
+        return Ok(TextTrust::Trusted);
+    }
     let Known { task, record } = known;
     let (now, approved) = (&issue.text, task.issue_text());
     if let Some(signed) = issue.signed_at(record.approved_at, labels).filter(|_| record.unproven) {

@@ -1,0 +1,203 @@
+//! Grants: nothing beyond the budget, nobody who may not, no text that nobody approved.
+
+use super::broken;
+use crate::rows::{LeaseRow, RepoRow, Rows, TaskRow};
+use crate::story::Violation;
+use crate::world::World;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A count may have begun so much before it read the list.
+const COUNT_SLACK: i64 = 60_000;
+
+pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
+    let known = |lease: &LeaseRow| world.checks.leases.contains_key(&lease.id);
+    let granted: Vec<&LeaseRow> = rows.live().filter(|lease| !known(lease)).collect();
+    if let Some(found) = claims(world, rows) {
+        return Some(found);
+    }
+    for lease in granted {
+        let (Some(task), Some(repo)) = (rows.task(&lease.task_id), rows.repo(&lease.repo_id)) else { continue };
+        let found = budget(world, rows, repo)
+            .or_else(|| capacity(rows, lease))
+            .or_else(|| eligible(world, rows, repo, task, lease))
+            .or_else(|| text(world, repo, task));
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// A claim by comment is worth one lease: no task has more of them than claims were written on its issue.
+fn claims(world: &World, rows: &Rows) -> Option<Violation> {
+    for task in &rows.tasks {
+        let (Some(issue), Some(repo)) = (task.issue.and_then(|n| u64::try_from(n).ok()), rows.repo(&task.repo_id))
+        else {
+            continue;
+        };
+        let Some(github_id) = repo.github_id.and_then(|id| u64::try_from(id).ok()) else { continue };
+        let taken = rows.leases.iter().filter(|lease| lease.task_id == task.id && lease.via == "comment").count();
+        let said = world.cast.claims.get(&(github_id, issue)).copied().unwrap_or(0);
+        if taken > said {
+            let found = format!("issue {issue} was claimed {taken} times, by {said} comments");
+            return broken("commands run once (8)", found);
+        }
+    }
+    None
+}
+
+/// Returns the budget in force.
+pub(super) fn limit(repo: &RepoRow) -> i64 {
+    let file: Option<Value> = repo.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let file = file.and_then(|file| file["budget"]["max_open_prs"].as_i64());
+    let asked = repo.command_budget.or(file).unwrap_or(5);
+    repo.ceiling.map_or(asked, |ceiling| ceiling.min(asked))
+}
+
+/// Work that certainly takes a slot: tasks that are held or under review, each once, and leases that ended without a
+/// pull request since the last count.
+fn budget(world: &World, rows: &Rows, repo: &RepoRow) -> Option<Violation> {
+    let limit = limit(repo);
+    let mut used: BTreeSet<String> =
+        rows.live().filter(|lease| lease.repo_id == repo.id).map(|l| l.task_id.clone()).collect();
+    let Some(counted_at) = repo.counted_at else {
+        return broken("budget (4)", format!("a grant in {} while its open pull requests are not counted", repo.name));
+    };
+    if repo.count_failed_at.is_some() {
+        return broken("budget (4)", format!("a grant in {} although the last count failed", repo.name));
+    }
+    let is_open =
+        |number: i64| rows.pulls.iter().any(|p| p.repo_id == repo.id && p.number == number && p.state == "open");
+    for task in rows.tasks.iter().filter(|task| task.repo_id == repo.id && task.state == "pr_opened") {
+        if task.pull.is_some_and(is_open) {
+            used.insert(task.id.clone());
+        }
+    }
+    for lease in rows.leases.iter().filter(|lease| lease.repo_id == repo.id) {
+        let open_end = !matches!(lease.state.as_str(), "delivered" | "merged");
+        if lease.ended_at.is_some_and(|at| at >= counted_at) && open_end {
+            used.insert(format!("ended {}", lease.id));
+        }
+    }
+    let taken = i64::try_from(used.len()).unwrap_or(i64::MAX);
+    if taken > limit {
+        let found = format!("a grant in {} takes {taken} slots of {limit}: {used:?}", repo.name);
+        return broken("budget (4)", found);
+    }
+    on_github(world, rows, repo, counted_at, limit)
+}
+
+/// The same by what GitHub really shows: open pull requests of contributors from before the last count are known.
+fn on_github(world: &World, rows: &Rows, repo: &RepoRow, counted_at: i64, limit: i64) -> Option<Violation> {
+    if world.skew != 0 {
+        return None;
+    }
+    let github_id = u64::try_from(repo.github_id?).ok()?;
+    let full = world.github.repo_name(github_id)?;
+    let path = format!("/repos/{full}/pulls");
+    let lied = world.face.lied_about_pulls.iter().filter(|(at, _)| at.starts_with(&path)).map(|(_, at)| *at).max();
+    if lied.is_some_and(|at| at >= counted_at - COUNT_SLACK) {
+        return None;
+    }
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    for lease in rows.live().filter(|lease| lease.repo_id == repo.id) {
+        used.insert(lease.task_id.clone());
+    }
+    for pull in world.github.open_pulls(&full) {
+        let number = i64::try_from(pull.number).unwrap_or(0);
+        let since = world.github.issue(&full, pull.number).map_or(i64::MAX, |view| view.updated_at);
+        if pull.draft || since + COUNT_SLACK > counted_at {
+            continue;
+        }
+        let under_review =
+            rows.tasks.iter().find(|t| t.repo_id == repo.id && t.pull == Some(number) && t.state == "pr_opened");
+        if let Some(task) = under_review {
+            used.insert(task.id.clone());
+        }
+    }
+    let taken = i64::try_from(used.len()).unwrap_or(i64::MAX);
+    if taken > limit {
+        return broken("budget (4)", format!("a grant in {full}: GitHub shows {taken} of {limit}: {used:?}"));
+    }
+    None
+}
+
+fn capacity(rows: &Rows, lease: &LeaseRow) -> Option<Violation> {
+    let worker = rows.worker(&lease.worker_id)?;
+    let held: Vec<&LeaseRow> = rows.live().filter(|one| one.worker_id == lease.worker_id).collect();
+    let points: i64 = held.iter().map(|one| one.estimate).sum();
+    let count = i64::try_from(held.len()).unwrap_or(i64::MAX);
+    if points > worker.capacity || count > worker.max_concurrent {
+        let found = format!(
+            "the worker of {} holds {count} leases of {} and {points} points of {}",
+            lease.person, worker.max_concurrent, worker.capacity
+        );
+        return broken("capacity (5)", found);
+    }
+    None
+}
+
+fn eligible(world: &World, rows: &Rows, repo: &RepoRow, task: &TaskRow, lease: &LeaseRow) -> Option<Violation> {
+    let refuse =
+        |why: String| broken("eligibility (12)", format!("{} got issue {:?} although {why}", lease.person, task.issue));
+    let worker = rows.worker(&lease.worker_id)?;
+    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap_or_default();
+    let skills = list(&worker.skills);
+    if let Some(missing) = list(&task.skills).into_iter().find(|skill| !skills.contains(skill)) {
+        return refuse(format!("the worker lacks the skill {missing}"));
+    }
+    if worker.revoked != 0 {
+        return refuse("the worker is revoked".to_owned());
+    }
+    if let Some(hold) = &task.hold {
+        return refuse(format!("the task waits for a maintainer: {hold}"));
+    }
+    if let Some(why) = &repo.inactive {
+        return refuse(format!("the repository is not served: {why}"));
+    }
+    if repo.managed == 1 && lease.person.starts_with("w:") {
+        return refuse("the worker is not linked".to_owned());
+    }
+    let level = rows.trust.iter().find(|t| t.repo_id == repo.id && t.person == lease.person).map_or(0, |t| t.level);
+    if level < 0 {
+        return refuse("the contributor is banned".to_owned());
+    }
+    if task.tier > 0 && level < task.tier && merged(rows, repo, lease) < 5 {
+        return refuse(format!("the task has tier {} and the contributor trust {level}", task.tier));
+    }
+    let now = lease.granted_at;
+    let reserved = task.reserved_person.as_ref().filter(|_| task.reserved_until.is_some_and(|until| until > now));
+    if reserved.is_some_and(|person| *person != lease.person) {
+        return refuse(format!("it is reserved for {reserved:?}"));
+    }
+    let paused = repo.pause_reason.is_some() && repo.paused_until.is_none_or(|until| until > now);
+    // A pause can be set in the commit after the grant; it is looked at when it was there before.
+    let paused_before = world
+        .checks
+        .last
+        .repo(&repo.id)
+        .is_some_and(|before| before.pause_reason.is_some() && before.paused_until.is_none_or(|until| until > now));
+    if paused && paused_before {
+        return refuse("the repository is paused".to_owned());
+    }
+    None
+}
+
+fn merged(rows: &Rows, repo: &RepoRow, lease: &LeaseRow) -> usize {
+    let theirs = |task: &&TaskRow| task.repo_id == repo.id && task.last_holder.as_ref() == Some(&lease.person);
+    rows.tasks.iter().filter(theirs).filter(|task| task.state == "merged").count()
+}
+
+/// The text that is handed out was offered by somebody who may.
+fn text(world: &World, repo: &RepoRow, task: &TaskRow) -> Option<Violation> {
+    let (github_id, issue) = (u64::try_from(repo.github_id?).ok()?, u64::try_from(task.issue?).ok()?);
+    let approved = world.cast.approved.get(&(github_id, issue));
+    let given = (task.title.clone(), task.description.clone());
+    if approved.is_none_or(|approved| !approved.contains(&given)) {
+        let found =
+            format!("issue {issue} is handed out with a text that nobody approved: {given:?}; approved: {approved:?}");
+        return broken("approved text", found);
+    }
+    None
+}

@@ -1,0 +1,199 @@
+//! GitHub as the processes of the pool see it: the sandbox, and what goes wrong on the way.
+//!
+//! GitHub is wrong once: after a fault, the next answer about the same thing is right.
+
+use crate::process::{Call, FromGitHub};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Method, Request, Response, StatusCode, header};
+use owp_github::client::GitHubError;
+use owp_sandbox::Sandbox;
+use rand::Rng;
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+
+/// How long a replica of GitHub may lag.
+const LAG: i64 = 20_000;
+/// Time in which GitHub is not wrong about the same thing again.
+const RIGHT_FOR: i64 = 120_000;
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// An error without effect.
+    Status(u16),
+    /// The secondary rate limit, without effect.
+    SlowDown(u16, u64),
+    /// The connection breaks; the request has no effect.
+    LostBefore,
+    /// The request takes effect, and the connection breaks.
+    LostAfter,
+    /// The request takes effect, and a gateway answers 502.
+    GatewayAfter,
+    /// Half of the answer arrives.
+    Truncated,
+    /// The answer of some seconds ago.
+    Stale,
+    /// Another page than the one asked for, or none of a single page.
+    OtherPage,
+    /// The answer takes longer than the client waits; the request takes effect.
+    Slow,
+}
+
+impl Wrong {
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Status(status) => format!("{status} without reason"),
+            Self::SlowDown(status, after) => format!("{status}, retry after {after} s"),
+            Self::LostBefore => "the connection breaks before GitHub gets it".to_owned(),
+            Self::LostAfter => "the connection breaks after GitHub did it".to_owned(),
+            Self::GatewayAfter => "502 after GitHub did it".to_owned(),
+            Self::Truncated => "half of the answer is missing".to_owned(),
+            Self::Stale => "the answer is some seconds old".to_owned(),
+            Self::OtherPage => "an empty page".to_owned(),
+            Self::Slow => "the answer comes too late".to_owned(),
+        }
+    }
+
+    /// Chooses a fault that GitHub could show for this call.
+    pub(crate) fn any(rng: &mut StdRng, is_read: bool) -> Self {
+        const ERRORS: [u16; 8] = [404, 401, 403, 410, 422, 500, 502, 503];
+        match rng.random_range(0..if is_read { 16 } else { 13 }) {
+            0..=5 => Self::Status(ERRORS[rng.random_range(0..ERRORS.len())]),
+            6 => Self::SlowDown(if rng.random() { 403 } else { 429 }, rng.random_range(1..90)),
+            7 => Self::LostBefore,
+            8 | 9 => Self::LostAfter,
+            10 => Self::GatewayAfter,
+            11 => Self::Slow,
+            12 => Self::Truncated,
+            13 | 14 => Self::Stale,
+            _ => Self::OtherPage,
+        }
+    }
+}
+
+/// The client's error for an answer that did not come.
+fn lost() -> GitHubError {
+    GitHubError::Lost { reason: "the connection was reset".to_owned() }
+}
+
+/// The client's error for an answer that came too late.
+pub(crate) fn too_late() -> GitHubError {
+    GitHubError::Lost { reason: "it took too long".to_owned() }
+}
+
+/// GitHub and what it said before.
+pub(crate) struct Face {
+    sandbox: Sandbox,
+    /// The last answers to reads, oldest first, with their times.
+    said: BTreeMap<String, Vec<(i64, Response<Bytes>)>>,
+    /// Times at which GitHub was wrong, by method and path.
+    wrong_at: BTreeMap<String, i64>,
+    /// Last time that GitHub was wrong about a list of pull requests, by path.
+    pub(crate) lied_about_pulls: BTreeMap<String, i64>,
+}
+
+impl Face {
+    pub(crate) fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox, said: BTreeMap::new(), wrong_at: BTreeMap::new(), lied_about_pulls: BTreeMap::new() }
+    }
+
+    /// Returns true if GitHub may be wrong about this call at `now`.
+    pub(crate) fn may_be_wrong(&self, call: &Call, now: i64) -> bool {
+        let subject = subject(&call.request);
+        self.wrong_at.get(&subject).is_none_or(|at| now - at > RIGHT_FOR)
+    }
+
+    /// Answers a call. Also returns whether GitHub did what was asked.
+    pub(crate) fn answer(&mut self, request: Request<Bytes>, wrong: Option<Wrong>, now: i64) -> (FromGitHub, bool) {
+        let (subject, line) = (subject(&request), line(&request));
+        if wrong.is_some() {
+            self.wrong_at.insert(subject.clone(), now);
+            if subject.contains("/pulls") {
+                self.lied_about_pulls.insert(request.uri().path().to_owned(), now);
+            }
+        }
+        match wrong {
+            Some(Wrong::Status(status)) => return (Ok(error(status)), false),
+            Some(Wrong::SlowDown(status, after)) => return (Ok(slow_down(status, after)), false),
+            Some(Wrong::LostBefore) => return (Err(lost()), false),
+            _ => {}
+        }
+        let is_read = request.method() == Method::GET;
+        let before = match (wrong, self.said.get(&line)) {
+            // The oldest that is not too old.
+            (Some(Wrong::Stale), Some(said)) => said.iter().find(|(at, _)| now - at <= LAG).map(|(_, one)| one.clone()),
+            _ => None,
+        };
+        if let Some(before) = before {
+            return (Ok(before), true);
+        }
+        let mut request = request;
+        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static("owp-pool"));
+        let answer = self.sandbox.respond(request).now_or_never();
+        let answer = answer.unwrap_or_else(|| panic!("the sandbox waits for something"));
+        if is_read && answer.status() == StatusCode::OK {
+            let said = self.said.entry(line).or_default();
+            said.retain(|(at, _)| now - at <= LAG);
+            said.push((now, answer.clone()));
+        }
+        let done = answer.status().is_success();
+        let told = match wrong {
+            Some(Wrong::LostAfter) => Err(lost()),
+            Some(Wrong::Slow) => Err(too_late()),
+            Some(Wrong::GatewayAfter) => Ok(error(502)),
+            Some(Wrong::Truncated) => {
+                let (mut head, body) = answer.into_parts();
+                head.headers.remove(header::CONTENT_LENGTH);
+                Ok(Response::from_parts(head, body.slice(..body.len() / 2)))
+            }
+            Some(Wrong::OtherPage) if answer.body().starts_with(b"[") => {
+                let (mut head, _) = answer.into_parts();
+                for name in [header::CONTENT_LENGTH, header::LINK, header::ETAG] {
+                    head.headers.remove(name);
+                }
+                Ok(Response::from_parts(head, Bytes::from_static(b"[]")))
+            }
+            _ => Ok(answer),
+        };
+        (told, done)
+    }
+}
+
+/// Names what a call is about: a wrong answer and the next one are about the same.
+fn subject(request: &Request<Bytes>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
+}
+
+/// Names a call in traces, and as a key of earlier answers.
+pub(crate) fn line(request: &Request<Bytes>) -> String {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    format!("{} {path}", request.method())
+}
+
+fn error(status: u16) -> Response<Bytes> {
+    let words = match status {
+        401 => "Bad credentials",
+        403 => "Resource not accessible by integration",
+        404 => "Not Found",
+        410 => "This issue was deleted",
+        422 => "Validation Failed",
+        _ => "",
+    };
+    let body = if words.is_empty() {
+        Bytes::from_static(b"<!DOCTYPE html><title>Unicorn!</title>")
+    } else {
+        Bytes::from(format!("{{\"message\":\"{words}\",\"status\":\"{status}\"}}"))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    response
+}
+
+fn slow_down(status: u16, after: u64) -> Response<Bytes> {
+    let words = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    let mut response = Response::new(Bytes::from(format!("{{\"message\":\"{words}\"}}")));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(after));
+    response
+}

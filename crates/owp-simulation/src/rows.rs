@@ -1,0 +1,186 @@
+//! What the database says, read by the simulator itself: its checks must not share the mistakes of the store.
+
+use crate::database::{Database, runtime};
+use serde::Deserialize;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use std::collections::BTreeMap;
+use tokio::runtime::Runtime;
+
+/// Declares the rows that the checks look at: the table and its columns.
+macro_rules! rows {
+    ($($(#[$doc:meta])* $row:ident in $table:ident as $field:ident { $($column:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+            pub(crate) struct $row { $(pub(crate) $column: $type,)* }
+        )*
+
+        /// The rows of one moment.
+        #[derive(Debug, Clone, Default)]
+        pub(crate) struct Rows { $(pub(crate) $field: Vec<$row>,)* pub(crate) events: Vec<EventRow> }
+
+        impl Rows {
+            const TABLES: &'static [(&'static str, &'static [&'static str])] =
+                &[$((stringify!($table), &[$(stringify!($column),)*]),)*];
+
+            fn fill(&mut self, table: &str, json: &str) {
+                match table {
+                    $(stringify!($table) => self.$field = parse(table, json),)*
+                    _ => self.events = parse(table, json),
+                }
+            }
+        }
+    };
+}
+
+rows! {
+    RepoRow in repositories as repos {
+        id: String, github_id: Option<i64>, name: String, managed: i64, private: i64, inactive: Option<String>,
+        ceiling: Option<i64>, command_budget: Option<i64>, paused_until: Option<i64>, pause_reason: Option<String>,
+        policy_file: Option<String>, policy_error: Option<String>, counted_at: Option<i64>,
+        count_failed_at: Option<i64>, unlabelled_until: Option<i64>,
+    }
+    TaskRow in tasks as tasks {
+        id: String, repo_id: String, issue: Option<i64>, title: String, description: String, estimate: i64,
+        skills: String, area: Option<String>, tier: i64, state: String, epoch: i64, hold: Option<String>,
+        withheld: Option<String>, reserved_person: Option<String>, reserved_until: Option<i64>,
+        assignee: Option<String>, last_holder: Option<String>, last_lease: Option<String>, pull: Option<i64>,
+    }
+    LeaseRow in leases as leases {
+        id: String, task_id: String, repo_id: String, worker_id: String, person: String, epoch: i64, state: String,
+        via: String, estimate: i64, area: Option<String>, keeps_area: i64, granted_at: i64, ack_by: Option<i64>,
+        expires_at: i64, max_until: i64, ended_at: Option<i64>,
+    }
+    AreaRow in area_holds as areas { repo_id: String, area: String, task_id: String, }
+    PullRow in pulls as pulls {
+        repo_id: String, number: i64, author_id: Option<i64>, state: String, draft: i64, ignored: i64,
+    }
+    LinkRow in pull_links as links { repo_id: String, number: i64, task_id: String, }
+    WorkerRow in workers as workers {
+        id: String, person: String, by_comment: i64, skills: String, capacity: i64, max_concurrent: i64,
+        status: String, paused: i64, revoked: i64,
+    }
+    TrustRow in trust as trust { repo_id: String, person: String, level: i64, }
+    WantedRow in wanted_comments as wanted {
+        repo_id: String, issue: i64, key: String, body: String, state: String, comment_id: Option<i64>,
+        error: Option<String>, version: i64, sent_version: i64, rewritten: i64,
+    }
+    DeliveryRow in deliveries as deliveries { id: String, state: String, order_key: String, error: Option<String>, }
+    CommandRow in commands_done as commands { comment_id: i64, line: i64, }
+    DoubtRow in doubts as doubts { repo_id: String, kind: String, number: i64, }
+}
+
+/// An audit event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct EventRow {
+    pub(crate) chain: String,
+    pub(crate) seq: i64,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) task_id: Option<String>,
+    pub(crate) lease_id: Option<String>,
+}
+
+impl LeaseRow {
+    pub(crate) fn is_live(&self) -> bool {
+        self.ended_at.is_none()
+    }
+}
+
+impl Rows {
+    pub(crate) fn task(&self, id: &str) -> Option<&TaskRow> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    pub(crate) fn repo(&self, id: &str) -> Option<&RepoRow> {
+        self.repos.iter().find(|repo| repo.id == id)
+    }
+
+    pub(crate) fn worker(&self, id: &str) -> Option<&WorkerRow> {
+        self.workers.iter().find(|worker| worker.id == id)
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = &LeaseRow> {
+        self.leases.iter().filter(|lease| lease.is_live())
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> T {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("the rows of {table} are not as expected: {error}"))
+}
+
+/// The simulator's own connection.
+pub(crate) struct Reader {
+    runtime: Runtime,
+    connection: AnyConnection,
+    is_sqlite: bool,
+    tables: String,
+    /// The last event seen of each chain.
+    seen: BTreeMap<String, i64>,
+    /// SQLite's counter of changes.
+    version: i64,
+}
+
+impl Reader {
+    pub(crate) fn open(database: &Database) -> Self {
+        sqlx::any::install_default_drivers();
+        let runtime = runtime();
+        let url = database.url.replacen("sqlite:", "sqlite://", usize::from(database.is_sqlite));
+        let connection = runtime.block_on(AnyConnection::connect(&url)).expect("the database answers");
+        let is_sqlite = database.is_sqlite;
+        let select = |(table, columns): &(&str, &[&str])| collect(is_sqlite, table, columns, table, "");
+        let tables: Vec<String> = Rows::TABLES.iter().map(select).collect();
+        Self { runtime, connection, is_sqlite, tables: tables.join(" UNION ALL "), seen: BTreeMap::new(), version: 0 }
+    }
+
+    /// Returns true if anything was committed since the last time.
+    pub(crate) fn has_changed(&mut self) -> bool {
+        if !self.is_sqlite {
+            return true;
+        }
+        let version = sqlx::query("PRAGMA data_version").fetch_one(&mut self.connection);
+        let version: i64 = self.runtime.block_on(version).expect("the database answers").get(0);
+        std::mem::replace(&mut self.version, version) != version
+    }
+
+    /// Reads everything, and the events since the last time.
+    pub(crate) fn read(&mut self) -> Rows {
+        let known: Vec<String> =
+            self.seen.iter().map(|(chain, seq)| format!("(chain = '{chain}' AND seq > {seq})")).collect();
+        let chains: Vec<String> = self.seen.keys().map(|chain| format!("'{chain}'")).collect();
+        let filter = if known.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {} OR chain NOT IN ({})", known.join(" OR "), chains.join(", "))
+        };
+        let columns = ["chain", "seq", "id", "kind", "task_id", "lease_id"];
+        let events = collect(self.is_sqlite, "events", &columns, "events", &filter);
+        let sql = format!("{} UNION ALL {events}", self.tables);
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let found = self.runtime.block_on(query.fetch_all(&mut self.connection)).expect("the database answers");
+        let mut rows = Rows::default();
+        for row in found {
+            let (table, json): (String, String) = (row.get(0), row.get(1));
+            rows.fill(&table, &json);
+        }
+        rows.events.sort_by(|a, b| (&a.chain, a.seq).cmp(&(&b.chain, b.seq)));
+        for event in &rows.events {
+            let last = self.seen.entry(event.chain.clone()).or_default();
+            *last = (*last).max(event.seq);
+        }
+        rows
+    }
+}
+
+/// Returns a query for all rows of a table as one JSON list.
+fn collect(is_sqlite: bool, name: &str, columns: &[&str], table: &str, filter: &str) -> String {
+    let pairs: Vec<String> = columns.iter().map(|column| format!("'{column}', {column}")).collect();
+    let pairs = pairs.join(", ");
+    if is_sqlite {
+        format!("SELECT '{name}' AS name, json_group_array(json_object({pairs})) AS found FROM {table} {filter}")
+    } else {
+        format!(
+            "SELECT '{name}' AS name, CAST(COALESCE(json_agg(json_build_object({pairs})), '[]') AS TEXT) AS found FROM {table} {filter}"
+        )
+    }
+}

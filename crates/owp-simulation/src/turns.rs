@@ -1,0 +1,150 @@
+//! Turns of the processes: what they ask GitHub, and what they have done.
+
+use crate::acts;
+use crate::face::{self, Wrong};
+use crate::process::{Call, Done, Process, Turn};
+use crate::world::World;
+use http::Method;
+
+/// Turns after which a process should have come to rest.
+const TURNS: usize = 600;
+/// Time after which the client gives up on GitHub.
+const PATIENCE: i64 = 20_000;
+
+impl World {
+    /// Gives a process turns until it waits for something.
+    pub(crate) fn run(&mut self, at: usize) {
+        for _ in 0..TURNS {
+            let Some(process) = &mut self.slots[at].process else { return };
+            let turn = process.turn();
+            let dying = process.is_dying();
+            match turn {
+                Turn::Idle if dying => {
+                    self.say(format!("pool {at} dies at a commit"));
+                    self.kill(at);
+                    return;
+                }
+                Turn::Idle => {
+                    self.look();
+                    return;
+                }
+                // Nobody hears what a dead process says.
+                _ if dying => {}
+                Turn::Asks(call) => {
+                    self.look();
+                    self.asked(at, call);
+                }
+                Turn::Did(id, done) => {
+                    self.look();
+                    self.did(at, id, done);
+                }
+            }
+            if self.violation.is_some() {
+                return;
+            }
+        }
+        self.violate("rest", format!("pool {at} does not come to rest within {TURNS} turns"));
+    }
+
+    fn did(&mut self, at: usize, id: u64, done: Done) {
+        match done {
+            Done::Panicked => self.violate("panic", format!("a piece of work of pool {at} panicked")),
+            Done::Step(step, Ok(more)) => {
+                self.busy |= more;
+                self.coverage.note("steps", step.name());
+            }
+            Done::Step(step, Err(why)) => {
+                self.coverage.note("steps", format!("{} (failed)", step.name()));
+                if why.contains("panicked") {
+                    self.violate("panic", format!("a change of the {} step panicked", step.name()));
+                }
+                self.say(format!("pool {at}: the {} step fails: {why}", step.name()));
+            }
+            Done::Answered(response) => {
+                if let Some(call) = self.in_flight.remove(&id) {
+                    acts::answered(self, id, call, &response);
+                }
+                self.checks.call_ends(id);
+            }
+        }
+    }
+
+    /// Answers a question of a process now, later, or wrongly.
+    fn asked(&mut self, at: usize, call: Call) {
+        if !self.calm && self.chance(3) {
+            self.say(format!("pool {at}: {} (GitHub does not answer yet)", face::line(&call.request)));
+            let now = self.now();
+            self.slots[at].held.push((call, now));
+            return;
+        }
+        self.answer(at, call);
+    }
+
+    fn answer(&mut self, at: usize, call: Call) {
+        let now = self.now();
+        let is_read = call.request.method() == Method::GET;
+        let goes_wrong = !self.calm && self.chance(4) && self.face.may_be_wrong(&call, now);
+        let wrong = goes_wrong.then(|| Wrong::any(&mut self.rng, is_read));
+        let line = face::line(&call.request);
+        if let Some(wrong) = wrong {
+            self.coverage.note("faults of GitHub", wrong.name());
+        }
+        let Call { request, answer } = call;
+        let (response, done) = self.face.answer(request.clone(), wrong, now);
+        if done {
+            self.checks.github_did(&request);
+        }
+        let told = match (&response, wrong) {
+            (_, Some(wrong)) => format!("FAULT: {}", wrong.name()),
+            (Ok(response), None) => response.status().as_u16().to_string(),
+            (Err(error), None) => error.to_string(),
+        };
+        self.write(&format!("pool {at}: {line} → {told}"), wrong.is_none());
+        // A client that gave up hears nothing.
+        let _gone = answer.send(response);
+    }
+
+    /// Answers a question that was held back.
+    pub(crate) fn answer_held(&mut self, at: usize) {
+        if self.slots[at].held.is_empty() || self.slots[at].frozen_at.is_some() {
+            return;
+        }
+        let (call, since) = self.slots[at].held.remove(0);
+        if self.now() - since < PATIENCE {
+            self.answer(at, call);
+        } else {
+            // It may have had its effect all the same.
+            let line = face::line(&call.request);
+            let now = self.now();
+            if self.chance(50) {
+                let (_unheard, done) = self.face.answer(call.request.clone(), None, now);
+                if done {
+                    self.checks.github_did(&call.request);
+                }
+            }
+            self.say(format!("pool {at}: {line} → FAULT: no answer in time"));
+            let _gone = call.answer.send(Err(face::too_late()));
+        }
+        self.run(at);
+    }
+
+    /// Plans that a transaction of a process waits before it begins.
+    pub(crate) fn plan_hold(&mut self, at: usize, before: u32) {
+        if let Some(process) = &self.slots[at].process {
+            process.plan_hold(before);
+        }
+    }
+
+    /// Returns true while a transaction of a process waits.
+    pub(crate) fn is_waiting(&self, at: usize) -> bool {
+        self.slots[at].process.as_ref().is_some_and(Process::is_held)
+    }
+
+    /// Lets the transaction that waits go on.
+    pub(crate) fn release(&mut self, at: usize) {
+        if let Some(process) = &self.slots[at].process {
+            process.release();
+        }
+        self.run(at);
+    }
+}

@@ -1,0 +1,92 @@
+//! The search keeps what it promises: one seed has one trace, the pool keeps its promises in every history, planted
+//! bugs are found, and what is found becomes a short story.
+
+use owp_simulation::{Place, Plant, Story, play, shrink};
+use std::thread;
+
+/// Steps of each history.
+const STEPS: usize = 60;
+/// Histories of the search in every run of the tests; `scripts/prove` plays many more.
+const SEEDS: u64 = 48;
+
+fn place() -> Place {
+    Place::sqlite().expect("a folder for databases")
+}
+
+#[test]
+fn one_seed_has_one_trace() {
+    let place = place();
+    for seed in [2, 19, 40, 677, 2216] {
+        let story = Story::new(seed, STEPS, None);
+        let (first, second) = (play(&story, &place), play(&story, &place));
+        assert!(first.text(true) == second.text(true), "seed {seed} has two traces");
+        assert!(first.trace.len() > 100, "seed {seed} is no history");
+    }
+}
+
+/// Plays a part of the seeds on each core.
+#[test]
+fn every_history_keeps_every_promise() {
+    let place = place();
+    thread::scope(|threads| {
+        for part in 0..2 {
+            let place = &place;
+            threads.spawn(move || {
+                for seed in (1..=SEEDS).filter(|seed| seed % 2 == part) {
+                    let outcome = play(&Story::new(seed, STEPS, None), place);
+                    assert_eq!(outcome.violation, None, "owp simulate --seeds 1 --seed {seed} --steps {STEPS}");
+                }
+            });
+        }
+    });
+}
+
+/// Each planted bug, with a seed that finds it.
+const FOUND_BY: &[(Plant, u64)] = &[
+    (Plant::BudgetIgnoresLeases, 3),
+    (Plant::OldCountIsBelieved, 11),
+    (Plant::PlanIsNotCheckedAgain, 1),
+    (Plant::NothingExpires, 1),
+    (Plant::EndedLeaseIsAccepted, 1),
+    (Plant::EpochsStandStill, 1),
+    (Plant::AreaStaysLocked, 39),
+    (Plant::EndsHaveNoEvent, 1),
+    (Plant::LostCommandsStayLost, 30),
+    (Plant::ClockSetBackIsIgnored, 3),
+    (Plant::ApprovalRuleForgotten, 24),
+    (Plant::SkillRuleForgotten, 40),
+    (Plant::TierRuleForgotten, 5),
+    (Plant::CapacityRuleForgotten, 15),
+    (Plant::ConcurrencyRuleForgotten, 22),
+    (Plant::FrozenSenderCreatesAgain, 225),
+    (Plant::RefusalBelievedAtOnce, 102),
+];
+
+#[test]
+fn planted_bugs_are_found() {
+    let place = place();
+    for (plant, seed) in FOUND_BY {
+        let found = play(&Story::new(*seed, STEPS, Some(*plant)), &place).violation;
+        assert!(found.is_some(), "{} is not found by seed {seed}", plant.name());
+    }
+}
+
+#[test]
+fn without_the_plant_the_same_seeds_keep_every_promise() {
+    let place = place();
+    for (plant, seed) in FOUND_BY {
+        let found = play(&Story::new(*seed, STEPS, None), &place).violation;
+        assert_eq!(found, None, "seed {seed}, of {}", plant.name());
+    }
+}
+
+#[test]
+fn a_violation_becomes_a_short_story() {
+    let place = place();
+    let long = Story::new(3, STEPS, Some(Plant::BudgetIgnoresLeases));
+    let (short, outcome) = shrink(&long, &place);
+    let found = outcome.violation.as_ref().expect("the shorter story breaks the same promise");
+    assert_eq!(found.check, "budget (4)");
+    assert!(short.played().count() <= 12, "{}", outcome.text(false));
+    assert_eq!(play(&short, &place).text(true), outcome.text(true));
+}
