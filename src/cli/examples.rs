@@ -17,6 +17,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("serve", &["owp serve", "owp serve --listen 127.0.0.1:8080 --database postgres://owp@localhost/owp"]),
     ("sandbox", &["owp sandbox --webhook-url http://127.0.0.1:8787/github/webhooks"]),
     ("demo", &["owp demo", "owp demo --exit-after-merged 3"]),
+    #[cfg(feature = "simulation")]
+    ("simulate", &["owp simulate --seeds 1000", "owp simulate --plant list"]),
     ("policy check", &["owp policy check", "owp policy check policy.yml --json"]),
     ("policy simulate", &["owp policy simulate acme/rocket --policy policy.yml"]),
     ("policy schema", &["owp policy schema"]),
