@@ -28,7 +28,7 @@ impl Place {
     /// The reason why the database could not be made.
     pub fn sqlite() -> Result<Self, String> {
         let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { TempDir::with_prefix_in("owp-simulation.", memory) } else { TempDir::new() };
+        let folder = TempDir::with_prefix_in("owp-simulation.", memory).or_else(|_| TempDir::new());
         let folder = folder.map_err(|error| error.to_string())?;
         make_schema(&format!("sqlite:{}", template(folder.path()).display()))?;
         Ok(Self::Sqlite(folder))
