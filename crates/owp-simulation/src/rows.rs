@@ -2,6 +2,7 @@
 
 use crate::database::{Database, runtime};
 use serde::Deserialize;
+use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
@@ -84,6 +85,19 @@ pub(crate) struct EventRow {
 impl LeaseRow {
     pub(crate) fn is_live(&self) -> bool {
         self.ended_at.is_none()
+    }
+}
+
+impl RepoRow {
+    /// Returns GitHub's id of the repository.
+    pub(crate) fn github(&self) -> Option<u64> {
+        self.github_id.and_then(|id| u64::try_from(id).ok())
+    }
+
+    /// Returns the last valid policy file; null if there is none.
+    pub(crate) fn policy(&self) -> Value {
+        let file = self.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        file.unwrap_or_default()
     }
 }
 

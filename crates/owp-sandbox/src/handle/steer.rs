@@ -2,8 +2,9 @@
 
 use super::{
     ApiError, Chaos, CommentView, Delivery, DeliveryFault, Fault, Faults, IssueView, PullView, RecordedRequest,
-    Sandbox, WebhookEvent, WebhookRequest, sender,
+    Sandbox, WebhookEvent, WebhookRequest, World, sender,
 };
+use crate::world::model::Issue;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -270,21 +271,23 @@ impl Sandbox {
     /// Returns the issues of a repository that were not deleted or transferred, without pull requests, oldest first.
     #[must_use]
     pub fn issues(&self, repo: &str) -> Vec<IssueView> {
-        let world = self.inner.world();
-        let Ok(id) = world.repo_of(repo) else { return Vec::new() };
-        let Ok(found) = world.repo(id) else { return Vec::new() };
-        let plain = found.issues.values().filter(|issue| issue.pull.is_none() && issue.gone.is_none());
-        plain.filter_map(|issue| world.issue_view(id, issue.number).ok()).collect()
+        self.view_each(repo, |world, id, issue| {
+            issue.pull.is_none().then(|| world.issue_view(id, issue.number).ok()).flatten()
+        })
     }
 
     /// Returns the pull requests of a repository, oldest first.
     #[must_use]
     pub fn pulls(&self, repo: &str) -> Vec<PullView> {
+        self.view_each(repo, |world, id, issue| world.pull_view(id, issue.number).ok())
+    }
+
+    /// Views each issue and pull request that was not deleted or transferred, oldest first.
+    fn view_each<T>(&self, repo: &str, view: impl Fn(&World, u64, &Issue) -> Option<T>) -> Vec<T> {
         let world = self.inner.world();
         let Ok(id) = world.repo_of(repo) else { return Vec::new() };
         let Ok(found) = world.repo(id) else { return Vec::new() };
-        let pulls = found.issues.values().filter(|issue| issue.pull.is_some() && issue.gone.is_none());
-        pulls.filter_map(|issue| world.pull_view(id, issue.number).ok()).collect()
+        found.issues.values().filter(|issue| issue.gone.is_none()).filter_map(|one| view(&world, id, one)).collect()
     }
 
     /// Returns the open pull requests of a repository, oldest first.

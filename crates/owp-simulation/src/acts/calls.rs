@@ -342,23 +342,10 @@ fn understood(world: &mut World, id: u64, client: &Client, (status, text, body):
         }
         Ask::Work(who) if status == 200 => {
             world.checks.work_is_true(id, body);
-            let handed: Vec<(String, String, String, String)> = body["leases"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|held| {
-                    let text = |key: &str| held[key].as_str().unwrap_or_default().to_owned();
-                    (text("lease_id"), text("task_id"), text("title"), text("description"))
-                })
-                .collect();
             if let Some(worker) = &mut world.cast.contributors[*who].worker {
-                for (lease, task, ..) in handed {
-                    if !lease.is_empty() && !worker.leases.iter().any(|(known, _)| *known == lease) {
-                        worker.leases.push((lease, task.clone()));
-                    }
-                    if !worker.tasks.contains(&task) {
-                        worker.tasks.push(task);
-                    }
+                for held in body["leases"].as_array().into_iter().flatten() {
+                    let text = |key: &str| held[key].as_str().unwrap_or_default().to_owned();
+                    worker.hears_of(text("lease_id"), text("task_id"));
                 }
             }
         }
@@ -368,14 +355,9 @@ fn understood(world: &mut World, id: u64, client: &Client, (status, text, body):
         }
         Ask::Claim { who, task } if status == 200 => {
             let lease = body["lease_id"].as_str().unwrap_or_default().to_owned();
-            world.checks.claim_is_true(id, &lease, task);
+            world.checks.claim_is_true(&lease, task);
             if let Some(worker) = &mut world.cast.contributors[*who].worker {
-                if !worker.leases.iter().any(|(known, _)| *known == lease) {
-                    worker.leases.push((lease, task.clone()));
-                }
-                if !worker.tasks.contains(task) {
-                    worker.tasks.push(task.clone());
-                }
+                worker.hears_of(lease, task.clone());
             }
         }
         Ask::Read if text.contains(SECRET) => {
@@ -398,9 +380,6 @@ fn read_events(world: &mut World, body: &Value) {
         let seq = event["seq"].as_i64().unwrap_or(0);
         let id = event["id"].as_str().unwrap_or_default().to_owned();
         world.checks.event_read(&id, seq, &chain);
-    }
-    if let Some(found) = world.checks.found.take() {
-        world.violate(found.check, found.found);
     }
     world.cast.cursor = body["next_cursor"].as_str().map(str::to_owned);
 }

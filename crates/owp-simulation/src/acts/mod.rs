@@ -47,6 +47,18 @@ pub(crate) struct Worker {
     pub(crate) tasks: Vec<String>,
 }
 
+impl Worker {
+    /// Remembers a lease, if there is one, and its task.
+    pub(crate) fn hears_of(&mut self, lease: String, task: String) {
+        if !self.tasks.contains(&task) {
+            self.tasks.push(task.clone());
+        }
+        if !lease.is_empty() && !self.leases.iter().any(|(known, _)| *known == lease) {
+            self.leases.push((lease, task));
+        }
+    }
+}
+
 /// An account with its worker, if it has one.
 #[derive(Debug, Clone)]
 pub(crate) struct Contributor {
@@ -82,8 +94,6 @@ pub(crate) struct Cast {
     pub(crate) said: Vec<Said>,
     /// Number of claims that contributors wrote, by repository and issue.
     pub(crate) claims: BTreeMap<(u64, u64), usize>,
-    /// Accounts that changed their logins, and the former logins.
-    pub(crate) renamed: Vec<(String, String)>,
     pub(crate) serial: u32,
     /// Calls whose answer was lost, to be repeated.
     pub(crate) again: Vec<Client>,

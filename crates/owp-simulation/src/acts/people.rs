@@ -427,7 +427,6 @@ fn rename_account(world: &mut World) -> Act {
     let mut told = format!("{old} is now called {new}");
     if world.chance(60) {
         world.github.add_user(&old);
-        world.cast.renamed.push((old.clone(), new));
         let taker = Contributor { login: old.clone(), worker: None, code: None };
         world.cast.contributors.push(taker);
         told.push_str(&format!("; somebody else takes {old}"));

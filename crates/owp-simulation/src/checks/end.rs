@@ -7,7 +7,6 @@ use crate::rows::{RepoRow, Rows, TaskRow, WantedRow, WorkerRow};
 use crate::world::World;
 use owp_pool::Span;
 use owp_sandbox::PullView;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds of six minutes after which everything must have come to rest.
@@ -122,7 +121,7 @@ fn unrest(world: &World, rows: &Rows) -> Vec<String> {
 }
 
 fn row_of<'r>(rows: &'r Rows, repo: &Repo) -> Option<&'r RepoRow> {
-    rows.repos.iter().find(|row| row.github_id.and_then(|id| u64::try_from(id).ok()) == Some(repo.id))
+    rows.repos.iter().find(|row| row.github() == Some(repo.id))
 }
 
 /// Returns the repositories that the pool should serve, with their rows.
@@ -148,8 +147,7 @@ fn repositories(world: &mut World, rows: &Rows) {
             world.violate("GitHub's state (8)", format!("{name} is still called {}", row.name));
         }
         if let Some((valid, budget)) = repo.policy {
-            let file: Option<Value> = row.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            let known = file.and_then(|file| file["budget"]["max_open_prs"].as_i64());
+            let known = row.policy()["budget"]["max_open_prs"].as_i64();
             if valid != row.policy_error.is_none() || (valid && known != budget) {
                 let found = format!(
                     "the policy of {name} is {known:?} with the error {:?}, and should be {budget:?}",
@@ -166,7 +164,7 @@ fn leases(world: &mut World, rows: &Rows) {
     let now = world.now();
     let overdue = rows.live().find(|lease| {
         let served = rows.repo(&lease.repo_id).is_some_and(|repo| repo.inactive.is_none());
-        served && lease.expires_at.min(lease.ack_by.unwrap_or(i64::MAX)) < now - 60_000 && lease.state != "pr_opened"
+        served && lease.expires_at.min(lease.ack_by.unwrap_or(i64::MAX)) < now - 60_000
     });
     if let Some(lease) = overdue {
         world.violate(
@@ -179,9 +177,8 @@ fn leases(world: &mut World, rows: &Rows) {
 /// Every task is what its issue says, issue by issue.
 fn tasks(world: &mut World, rows: &Rows) {
     for (_, name, row) in served(world, rows) {
-        let file: Option<Value> = row.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let label = file.and_then(|file| file["labels"]["ready"].as_str().map(str::to_owned));
-        let label = label.unwrap_or_else(|| "pool:ready".to_owned());
+        let policy = row.policy();
+        let label = policy["labels"]["ready"].as_str().unwrap_or("pool:ready");
         let issues: BTreeMap<i64, _> = world
             .github
             .issues(&name)
@@ -195,7 +192,7 @@ fn tasks(world: &mut World, rows: &Rows) {
             .filter_map(|task| Some((task.issue?, task)))
             .collect();
         for (number, issue) in &issues {
-            let offered = issue.open && issue.labels.iter().any(|one| one.eq_ignore_ascii_case(&label));
+            let offered = issue.open && issue.labels.iter().any(|one| one.eq_ignore_ascii_case(label));
             let state = tasks.get(number).map_or("missing", |task| task.state.as_str());
             let fits = if offered {
                 !matches!(state, "missing" | "closed")
@@ -401,8 +398,7 @@ fn has_pull_for(rows: &Rows, task: &TaskRow, worker: &WorkerRow) -> bool {
 /// Returns why a refusal is wrong, by the rows alone.
 fn wrong_refusal(world: &World, rows: &Rows, task: &TaskRow, worker: &WorkerRow, rule: &str) -> Option<String> {
     let repo = rows.repo(&task.repo_id)?;
-    let truth =
-        world.cast.repos.iter().find(|one| Some(one.id) == repo.github_id.and_then(|id| u64::try_from(id).ok()))?;
+    let truth = world.cast.repos.iter().find(|one| Some(one.id) == repo.github())?;
     if !truth.is_served() {
         return None;
     }

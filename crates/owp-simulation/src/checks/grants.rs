@@ -4,7 +4,6 @@ use super::broken;
 use crate::rows::{LeaseRow, RepoRow, Rows, TaskRow};
 use crate::story::Violation;
 use crate::world::World;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A count may have begun so much before it read the list.
@@ -36,7 +35,7 @@ fn claims(world: &World, rows: &Rows) -> Option<Violation> {
         else {
             continue;
         };
-        let Some(github_id) = repo.github_id.and_then(|id| u64::try_from(id).ok()) else { continue };
+        let Some(github_id) = repo.github() else { continue };
         let taken = rows.leases.iter().filter(|lease| lease.task_id == task.id && lease.via == "comment").count();
         let said = world.cast.claims.get(&(github_id, issue)).copied().unwrap_or(0);
         if taken > said {
@@ -49,8 +48,7 @@ fn claims(world: &World, rows: &Rows) -> Option<Violation> {
 
 /// Returns the budget in force.
 pub(super) fn limit(repo: &RepoRow) -> i64 {
-    let file: Option<Value> = repo.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let file = file.and_then(|file| file["budget"]["max_open_prs"].as_i64());
+    let file = repo.policy()["budget"]["max_open_prs"].as_i64();
     let asked = repo.command_budget.or(file).unwrap_or(5);
     repo.ceiling.map_or(asked, |ceiling| ceiling.min(asked))
 }
@@ -93,7 +91,7 @@ fn on_github(world: &World, rows: &Rows, repo: &RepoRow, counted_at: i64, limit:
     if world.skew != 0 {
         return None;
     }
-    let github_id = u64::try_from(repo.github_id?).ok()?;
+    let github_id = repo.github()?;
     let full = world.github.repo_name(github_id)?;
     let path = format!("/repos/{full}/pulls");
     let lied = world.face.lied_about_pulls.iter().filter(|(at, _)| at.starts_with(&path)).map(|(_, at)| *at).max();
@@ -191,7 +189,7 @@ fn merged(rows: &Rows, repo: &RepoRow, lease: &LeaseRow) -> usize {
 
 /// The text that is handed out was offered by somebody who may.
 fn text(world: &World, repo: &RepoRow, task: &TaskRow) -> Option<Violation> {
-    let (github_id, issue) = (u64::try_from(repo.github_id?).ok()?, u64::try_from(task.issue?).ok()?);
+    let (github_id, issue) = (repo.github()?, u64::try_from(task.issue?).ok()?);
     let approved = world.cast.approved.get(&(github_id, issue));
     let given = (task.title.clone(), task.description.clone());
     if approved.is_none_or(|approved| !approved.contains(&given)) {
