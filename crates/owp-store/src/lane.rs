@@ -22,7 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 /// Most jobs in one transaction.
 const BATCH: usize = 64;
@@ -98,11 +98,14 @@ pub(super) struct LaneSettings {
 }
 
 impl LaneSettings {
-    /// Waits for the turn of a transaction, where only one may run.
-    pub(super) async fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
-        match &self.turn {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
+    /// Runs a transaction. In a simulation it waits for its turn, and on SQLite then keeps the thread until it is done.
+    pub(super) async fn in_turn<F: Future>(&self, transaction: F) -> F::Output {
+        let Some(turn) = &self.turn else { return transaction.await };
+        let _turn = turn.lock().await;
+        match self.dialect {
+            #[cfg(feature = "simulation")]
+            Dialect::Sqlite => super::simulated::in_place(transaction),
+            _ => transaction.await,
         }
     }
 }
@@ -185,9 +188,12 @@ pub(super) async fn run_lane(settings: LaneSettings, mut jobs: mpsc::Receiver<Jo
                 // The simulation lets it go on by dropping its end, too.
                 let _gone = go_on.await;
             }
-            let _turn = settings.take_turn().await;
-            let _counted = gauge.transaction();
-            commit_group(&settings, group).await;
+            settings
+                .in_turn(Box::pin(async {
+                    let _counted = gauge.transaction();
+                    commit_group(&settings, group).await;
+                }))
+                .await;
         }
     }
 }

@@ -254,12 +254,15 @@ impl Store {
     {
         let settings = &self.0.settings;
         let _reading = Reading::begin(&self.0.reading);
-        let _turn = settings.take_turn().await;
-        let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
-        let mut tx = Tx::begin(begun, settings).await?;
-        let result = work(&mut tx).await;
-        tx.rollback().await?;
-        result
+        let snapshot = async {
+            let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
+            let mut tx = Tx::begin(begun, settings).await?;
+            let result = work(&mut tx).await;
+            tx.rollback().await?;
+            result
+        };
+        // Boxed, because a call that reads may be deep inside others.
+        settings.in_turn(Box::pin(snapshot)).await
     }
 
     /// Picks the lane of the scope's repository. A job without a repository goes to the least busy lane, so that it

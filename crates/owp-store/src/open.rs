@@ -82,7 +82,7 @@ impl Store {
             Dialect::Postgres => options.url.clone(),
         };
         reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
-        let readers = connect(&url, LOOKERS, dialect.reading_settings()).await?;
+        let readers = connect(dialect, &url, LOOKERS, dialect.reading_settings()).await?;
         let have = schema_version(&mut *readers.acquire().await?).await?;
         let need = migrations::of(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
         match have.cmp(&need) {
@@ -117,8 +117,8 @@ pub(super) async fn assemble(
     lock: Option<File>,
     fate: Option<Arc<dyn CommitFate>>,
 ) -> Result<Store, StoreError> {
-    let writers = connect(url, connections.lanes, dialect.connection_settings()).await?;
-    let readers = connect(url, connections.readers, dialect.connection_settings()).await?;
+    let writers = connect(dialect, url, connections.lanes, dialect.connection_settings()).await?;
+    let readers = connect(dialect, url, connections.readers, dialect.connection_settings()).await?;
     let settings = lane_settings(writers, dialect, options, fate);
     let lanes = (0..connections.lanes).map(|_| start_lane(&settings)).collect();
     Ok(Store::of(settings, readers, lanes, connections.alone, lock))
@@ -231,8 +231,19 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn connect(url: &str, connections: u32, settings: &'static [&'static str]) -> Result<AnyPool, StoreError> {
-    let pool = AnyPoolOptions::new()
+async fn connect(
+    dialect: Dialect,
+    url: &str,
+    connections: u32,
+    settings: &'static [&'static str],
+) -> Result<AnyPool, StoreError> {
+    let mut options = AnyPoolOptions::new();
+    if dialect == Dialect::Sqlite {
+        // A connection to a file neither breaks nor ages while it waits. Without both limits the pool also starts no
+        // task to look for old connections; that task can spin for ever when a connection comes back at that moment.
+        options = options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+    }
+    let pool = options
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
         .after_connect(move |conn, _| {
