@@ -121,6 +121,12 @@ impl Comments<'_> {
     }
 
     async fn create(&self, writer: &CommentWriter, wanted: &WantedComment) -> Result<Sent, EngineError> {
+        // Nothing may hold up the create once it is marked: it could come after that of another sender.
+        if !is_planted(Plant::CreateWaitsForItsToken)
+            && let Err(error) = writer.ready().await
+        {
+            return Ok(classify(&error));
+        }
         let marked = wanted.clone();
         let still_wanted =
             self.write(Scope::global(), transaction!(|tx| Ok(tx.comments().record_attempt(&marked).await?))).await?;

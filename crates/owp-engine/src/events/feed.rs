@@ -199,15 +199,15 @@ impl Feed<'_> {
                 if rows.is_empty() {
                     seen.upto = head;
                 }
-                if is_planted(Plant::CursorSkips) && rows.len() > 1 {
-                    seen.upto += 1;
-                }
                 for (row, repo) in rows {
                     if seen.events.len() < limit {
                         seen.examine(&look, &Arc::new(row), repo.as_ref());
                         scanned += 1;
                     }
                 }
+            }
+            if is_planted(Plant::CursorSkips) && seen.upto < head {
+                seen.upto += 1;
             }
             let more = seen.upto < head;
             Ok(FeedPage::Page(seen, more))

@@ -104,7 +104,7 @@ impl Intake<'_> {
         hint: Hint<'_>,
     ) -> Result<IssueView, EngineError> {
         match reader.issue(number).await {
-            Ok(info) => self.judge_issue(reader, repo, info, hint).await,
+            Ok(info) => Box::pin(self.judge_issue(reader, repo, info, hint)).await,
             Err(error) => match hint.lost {
                 // The signed delivery and GitHub's response agree.
                 Some(loss) if is_lost(&error, reader) => Ok(IssueView::Gone(loss)),
@@ -169,8 +169,9 @@ impl Intake<'_> {
             Some(known) => facts.decide(|issue| text::judge(issue, known, labels)).await?,
             None => TextTrust::Trusted,
         };
+        let basis = known.map(Known::basis);
         let proof = if hint.taken_out { LabelEvidence::Signed } else { LabelEvidence::Look };
-        Ok(IssueView::Present(Box::new(IssueDetails { info, opt_in, trust, proof })))
+        Ok(IssueView::Present(Box::new(IssueDetails { info, opt_in, trust, basis, proof })))
     }
 
     /// Fetches the open pull requests that name an issue's task. GitHub may report an issue as closed before it reports

@@ -210,7 +210,7 @@ impl Intake<'_> {
         let lines = self.commands_in(&incoming);
         match &incoming.kind {
             Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
-                self.on_installation(&incoming).await?;
+                self.on_installation(&incoming, delivery.attempts).await?;
                 return self.finish(delivery).await;
             }
             Kind::Repository { .. } => {

@@ -4,6 +4,7 @@ use crate::Intake;
 use crate::error::EngineError;
 use owp_github::client::{GitHubError, Installation, RepoInfo};
 use owp_github::payload::{Incoming, InstallationAction, Kind, RepoRef, RepositoryAction};
+use owp_plants::{Plant, is_planted};
 use owp_pool::RepoId;
 use owp_pool::event::{Event, EventKind};
 use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
@@ -171,15 +172,18 @@ impl Intake<'_> {
         .await
     }
 
-    /// Processes a delivery about an installation: removals are believed, additions are checked with GitHub.
-    pub(crate) async fn on_installation(&self, incoming: &Incoming) -> Result<(), EngineError> {
+    /// Processes a delivery about an installation: removals are believed, additions are checked with GitHub. A removal
+    /// that failed halfway is not applied again, because the repository may be back: GitHub's list decides.
+    pub(crate) async fn on_installation(&self, incoming: &Incoming, attempts: i64) -> Result<(), EngineError> {
         let Some(id) = incoming.installation_id else { return Ok(()) };
         match &incoming.kind {
             Kind::Installation { action: InstallationAction::Deleted, .. } => {
                 self.stop_installation(id, UNINSTALLED, LossSource::Delivery).await
             }
-            Kind::InstallationRepositories { removed, .. } if !removed.is_empty() => {
-                self.stop_removed(id, removed).await?;
+            Kind::InstallationRepositories { removed, .. } => {
+                if attempts == 0 || is_planted(Plant::RemovalIsRepeated) {
+                    self.stop_removed(id, removed).await?;
+                }
                 self.step_installations().await
             }
             _ => self.step_installations().await,

@@ -117,7 +117,7 @@ impl Reconciler<'_> {
             }
             judged += usize::from(judges);
             self.keep_turn(Some(&mut *turn)).await?;
-            let view = match self.intake().judge_issue(reader, repo, info, Hint::default()).await {
+            let view = match Box::pin(self.intake().judge_issue(reader, repo, info, Hint::default())).await {
                 Ok(view) => view,
                 Err(EngineError::GitHub(error)) if error.retry_at().is_none() => {
                     // Compare the other issues all the same.
@@ -151,7 +151,7 @@ impl Reconciler<'_> {
         for number in missing {
             self.keep_turn(Some(&mut *turn)).await?;
             let view = match open.remove(&number) {
-                Some(info) => self.intake().judge_issue(reader, repo, info, Hint::default()).await,
+                Some(info) => Box::pin(self.intake().judge_issue(reader, repo, info, Hint::default())).await,
                 None => self.intake().view_issue(reader, repo, number, Hint::default()).await,
             };
             match view {
@@ -183,8 +183,14 @@ impl Reconciler<'_> {
     }
 
     async fn apply_issue(&self, repo: &RepoContext, number: i64, view: IssueView) -> Result<(), EngineError> {
-        self.in_repo(&repo.row.id, transaction!(|tx, repo| issues::apply(tx, &repo, number, &view).await.map(drop)))
-            .await
+        let applied = self
+            .in_repo(&repo.row.id, transaction!(|tx, repo| issues::apply(tx, &repo, number, &view).await.map(drop)))
+            .await;
+        match applied {
+            // A delivery changed the task meanwhile, and knew more.
+            Err(EngineError::InDoubt(_)) => Ok(()),
+            applied => applied,
+        }
     }
 }
 

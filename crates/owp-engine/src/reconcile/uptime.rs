@@ -71,8 +71,21 @@ impl Reconciler<'_> {
         self.write(Scope::global(), transaction!(|tx| Ok(tx.uptime().mark_stopped().await?))).await
     }
 
+    /// Marks that the pool is alive, unless the clock has jumped since it was read: the next look has to see the jump.
     async fn mark_alive(&self, seen: Option<Timestamp>) -> Result<(), EngineError> {
-        self.write(Scope::global(), transaction!(|tx| Ok(tx.uptime().mark_alive(seen).await.map(drop)?))).await
+        let long = self.settings().downtime_after;
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                let silent = seen.map_or(Span(0), |seen| tx.now() - seen);
+                let jumped = silent > long || silent < Span(-CLOCKS_DIFFER.0);
+                if !jumped || is_planted(Plant::LateMarkHidesTheJump) {
+                    tx.uptime().mark_alive(seen).await?;
+                }
+                Ok(())
+            }),
+        )
+        .await
     }
 
     /// Gives back the time since `alive_at`, unless another replica did so meanwhile. Grants within `every` of that

@@ -16,8 +16,9 @@ use owp_pool::{RepoId, Timestamp, WorkerId};
 use owp_store::{Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Maximum number of pulls in a batch.
 const BATCH: usize = 2_048;

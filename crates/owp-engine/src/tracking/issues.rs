@@ -9,8 +9,9 @@ use crate::tracking::pulls;
 use crate::tracking::transition;
 use owp_github::client::{GitHubError, IssueInfo};
 use owp_github::render::LeaseEnd;
+use owp_plants::{Plant, is_planted};
 use owp_pool::approval::opt_in::OptIn;
-use owp_pool::approval::record::{self, Effect, First, Known, Offer};
+use owp_pool::approval::record::{self, Basis, Effect, First, Known, Offer};
 use owp_pool::approval::text::TextTrust;
 use owp_pool::doubt::{Doubt, DoubtKind};
 use owp_pool::event::{Event, EventKind};
@@ -44,6 +45,8 @@ pub(crate) struct IssueDetails {
     pub opt_in: Option<OptIn>,
     /// Trust in its text.
     pub trust: TextTrust,
+    /// What the trust rests on; `None` when the issue had no task.
+    pub basis: Option<Basis>,
     /// Evidence that it is no longer offered, if it is not.
     pub proof: LabelEvidence,
 }
@@ -113,6 +116,11 @@ pub(crate) async fn apply(
         return Ok(Some(task));
     }
     if offered {
+        let basis = Known { task: &task, record: &extras.approval }.basis();
+        if details.basis.as_ref() != Some(&basis) && !is_planted(Plant::LateJudgementIsApplied) {
+            // GitHub was asked before another look changed the task.
+            return Err(EngineError::InDoubt(format!("issue #{number}")));
+        }
         return update(tx, repo, task, extras, (details, &reading)).await.map(Some);
     }
     if task.state.is_over() {

@@ -26,6 +26,14 @@ impl CommentWriter {
         Self { github, scope, repo }
     }
 
+    /// Fetches the token that the next write needs, unless it is known.
+    ///
+    /// # Errors
+    /// [`GitHubError::NoToken`] when GitHub gives none, [`GitHubError::RateLimited`] when it could not be used.
+    pub async fn ready(&self) -> Result<(), GitHubError> {
+        self.github.token(self.scope).await.map(drop)
+    }
+
     /// Creates a comment. If [`GitHubError::outcome_unknown`] is true, look for the comment before a retry.
     ///
     /// # Errors

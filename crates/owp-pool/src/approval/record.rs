@@ -43,7 +43,23 @@ impl Record {
     }
 }
 
+/// What a judgement of an issue's text rests on. A judgement made on another basis must not be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    text: IssueText,
+    later: Option<IssueText>,
+    hold: Option<String>,
+    record: Record,
+}
+
 impl Known<'_> {
+    /// Returns what a judgement by now would rest on.
+    #[must_use]
+    pub fn basis(self) -> Basis {
+        let Self { task, record } = self;
+        Basis { text: task.issue_text(), later: task.later.clone(), hold: task.hold.clone(), record: record.clone() }
+    }
+
     /// Returns true when GitHub is due to be asked again for information that a held task lacks. The pauses double:
     /// missing information mostly stays missing, and every request costs hourly quota.
     #[must_use]
