@@ -55,18 +55,23 @@ impl Wrong {
         }
     }
 
-    /// Chooses a fault that GitHub could show for this call.
-    pub(crate) fn any(rng: &mut StdRng, is_read: bool) -> Self {
-        const ERRORS: [u16; 8] = [404, 401, 403, 410, 422, 500, 502, 503];
-        match rng.random_range(0..if is_read { 16 } else { 13 }) {
-            0..=5 => Self::Status(ERRORS[rng.random_range(0..ERRORS.len())]),
-            6 => Self::SlowDown(if rng.random() { 403 } else { 429 }, rng.random_range(1..90)),
-            7 => Self::LostBefore,
-            8 | 9 => Self::LostAfter,
-            10 => Self::GatewayAfter,
-            11 => Self::Slow,
-            12 => Self::Truncated,
-            13 | 14 => Self::Stale,
+    /// The weights of the faults that a read, or a write, can meet.
+    pub(crate) const OF_READS: [u32; 9] = [6, 1, 1, 2, 1, 1, 1, 2, 1];
+    pub(crate) const OF_WRITES: [u32; 7] = [6, 1, 1, 2, 1, 1, 1];
+    /// Errors that GitHub shows without a reason.
+    pub(crate) const ERRORS: [u16; 8] = [404, 401, 403, 410, 422, 500, 502, 503];
+
+    /// Returns the fault with this place in the lists of weights.
+    pub(crate) fn kind(at: usize, status: u16, rng: &mut StdRng) -> Self {
+        match at {
+            0 => Self::Status(status),
+            1 => Self::SlowDown(if rng.random() { 403 } else { 429 }, rng.random_range(1..90)),
+            2 => Self::LostBefore,
+            3 => Self::LostAfter,
+            4 => Self::GatewayAfter,
+            5 => Self::Slow,
+            6 => Self::Truncated,
+            7 => Self::Stale,
             _ => Self::OtherPage,
         }
     }
@@ -137,7 +142,9 @@ impl Face {
             said.retain(|(at, _)| now - at <= LAG);
             said.push((now, answer.clone()));
         }
-        let done = answer.status().is_success();
+        // A read whose answer did not arrive told nobody anything.
+        let arrives = matches!(wrong, None | Some(Wrong::Stale | Wrong::Truncated | Wrong::OtherPage));
+        let done = answer.status().is_success() && (!is_read || arrives);
         let told = match wrong {
             Some(Wrong::LostAfter) => Err(lost()),
             Some(Wrong::Slow) => Err(too_late()),

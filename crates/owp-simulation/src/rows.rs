@@ -37,6 +37,7 @@ macro_rules! rows {
 rows! {
     RepoRow in repositories as repos {
         id: String, github_id: Option<i64>, name: String, managed: i64, private: i64, inactive: Option<String>,
+        inactive_since: Option<i64>,
         ceiling: Option<i64>, command_budget: Option<i64>, paused_until: Option<i64>, pause_reason: Option<String>,
         policy_file: Option<String>, policy_error: Option<String>, counted_at: Option<i64>,
         count_failed_at: Option<i64>, unlabelled_until: Option<i64>,
@@ -66,7 +67,9 @@ rows! {
         repo_id: String, issue: i64, key: String, body: String, state: String, comment_id: Option<i64>,
         error: Option<String>, version: i64, sent_version: i64, rewritten: i64,
     }
-    DeliveryRow in deliveries as deliveries { id: String, state: String, order_key: String, error: Option<String>, }
+    DeliveryRow in deliveries as deliveries {
+        id: String, state: String, order_key: String, error: Option<String>, comment_id: Option<i64>,
+    }
     CommandRow in commands_done as commands { comment_id: i64, line: i64, }
     DoubtRow in doubts as doubts { repo_id: String, kind: String, number: i64, }
 }
@@ -123,12 +126,17 @@ fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> T {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("the rows of {table} are not as expected: {error}"))
 }
 
+/// Tables that only the checks in the end look at.
+const LATE: [&str; 3] = ["wanted_comments", "doubts", "pull_links"];
+
 /// The simulator's own connection.
 pub(crate) struct Reader {
     runtime: Runtime,
     connection: AnyConnection,
     is_sqlite: bool,
-    tables: String,
+    /// The query of what the checks after every commit read, and that of everything.
+    some: String,
+    all: String,
     /// The last event seen of each chain.
     seen: BTreeMap<String, i64>,
     /// SQLite's counter of changes.
@@ -142,9 +150,20 @@ impl Reader {
         let url = database.url.replacen("sqlite:", "sqlite://", usize::from(database.is_sqlite));
         let connection = runtime.block_on(AnyConnection::connect(&url)).expect("the database answers");
         let is_sqlite = database.is_sqlite;
-        let select = |(table, columns): &(&str, &[&str])| collect(is_sqlite, table, columns, table, "");
-        let tables: Vec<String> = Rows::TABLES.iter().map(select).collect();
-        Self { runtime, connection, is_sqlite, tables: tables.join(" UNION ALL "), seen: BTreeMap::new(), version: 0 }
+        let query = |complete: bool| {
+            let chosen = Rows::TABLES.iter().filter(|(table, _)| complete || !LATE.contains(table));
+            let mut all: Vec<String> = chosen.map(|(table, columns)| collect(is_sqlite, table, columns, "")).collect();
+            let known = if is_sqlite {
+                "(SELECT value FROM json_each($1) WHERE key = chain)"
+            } else {
+                "CAST(CAST($1 AS json) ->> chain AS bigint)"
+            };
+            let columns = ["chain", "seq", "id", "kind", "task_id", "lease_id"];
+            all.push(collect(is_sqlite, "events", &columns, &format!("WHERE seq > COALESCE({known}, 0)")));
+            all.join(" UNION ALL ")
+        };
+        let (some, all) = (query(false), query(true));
+        Self { runtime, connection, is_sqlite, some, all, seen: BTreeMap::new(), version: 0 }
     }
 
     /// Returns true if anything was committed since the last time.
@@ -157,20 +176,11 @@ impl Reader {
         std::mem::replace(&mut self.version, version) != version
     }
 
-    /// Reads everything, and the events since the last time.
-    pub(crate) fn read(&mut self) -> Rows {
-        let known: Vec<String> =
-            self.seen.iter().map(|(chain, seq)| format!("(chain = '{chain}' AND seq > {seq})")).collect();
-        let chains: Vec<String> = self.seen.keys().map(|chain| format!("'{chain}'")).collect();
-        let filter = if known.is_empty() {
-            String::new()
-        } else {
-            format!("WHERE {} OR chain NOT IN ({})", known.join(" OR "), chains.join(", "))
-        };
-        let columns = ["chain", "seq", "id", "kind", "task_id", "lease_id"];
-        let events = collect(self.is_sqlite, "events", &columns, "events", &filter);
-        let sql = format!("{} UNION ALL {events}", self.tables);
-        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    /// Reads the tables, and the events since the last time; all tables if it is to be complete.
+    pub(crate) fn read(&mut self, complete: bool) -> Rows {
+        let sql = if complete { &self.all } else { &self.some };
+        let seen = serde_json::json!(self.seen).to_string();
+        let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(seen);
         let found = self.runtime.block_on(query.fetch_all(&mut self.connection)).expect("the database answers");
         let mut rows = Rows::default();
         for row in found {
@@ -186,15 +196,14 @@ impl Reader {
     }
 }
 
-/// Returns a query for all rows of a table as one JSON list.
-fn collect(is_sqlite: bool, name: &str, columns: &[&str], table: &str, filter: &str) -> String {
+/// Returns a query for rows of a table as one JSON list.
+fn collect(is_sqlite: bool, table: &str, columns: &[&str], filter: &str) -> String {
     let pairs: Vec<String> = columns.iter().map(|column| format!("'{column}', {column}")).collect();
     let pairs = pairs.join(", ");
-    if is_sqlite {
-        format!("SELECT '{name}' AS name, json_group_array(json_object({pairs})) AS found FROM {table} {filter}")
+    let list = if is_sqlite {
+        format!("json_group_array(json_object({pairs}))")
     } else {
-        format!(
-            "SELECT '{name}' AS name, CAST(COALESCE(json_agg(json_build_object({pairs})), '[]') AS TEXT) AS found FROM {table} {filter}"
-        )
-    }
+        format!("CAST(COALESCE(json_agg(json_build_object({pairs})), '[]') AS TEXT)")
+    };
+    format!("SELECT '{table}' AS name, {list} AS found FROM {table} {filter}")
 }

@@ -2,7 +2,7 @@
 
 use crate::acts;
 use crate::face::{self, Wrong};
-use crate::process::{Call, Done, Process, Turn};
+use crate::process::{Call, Done, Process, Step, Turn};
 use crate::world::World;
 use http::Method;
 
@@ -10,6 +10,8 @@ use http::Method;
 const TURNS: usize = 600;
 /// Time after which the client gives up on GitHub.
 const PATIENCE: i64 = 20_000;
+/// Time after which a process that was held up has noticed.
+const HELD_UP_FOR: i64 = 180_000;
 
 impl World {
     /// Gives a process turns until it waits for something.
@@ -71,7 +73,8 @@ impl World {
 
     /// Answers a question of a process now, later, or wrongly.
     fn asked(&mut self, at: usize, call: Call) {
-        if !self.calm && self.chance(3) {
+        self.check_turns(&call);
+        if !self.calm && self.chance(self.cast.silence) {
             self.say(format!("pool {at}: {} (GitHub does not answer yet)", face::line(&call.request)));
             let now = self.now();
             self.slots[at].held.push((call, now));
@@ -80,11 +83,31 @@ impl World {
         self.answer(at, call);
     }
 
+    /// The senders of all processes write one comment at a time.
+    fn check_turns(&mut self, call: &Call) {
+        let writes =
+            |call: &Call| call.request.method() != Method::GET && call.request.uri().path().contains("/comments");
+        let now = self.now();
+        if !writes(call) || now - self.held_up_at.max(self.jumped_at) < HELD_UP_FOR {
+            return;
+        }
+        let mut held = self.slots.iter().flat_map(|slot| &slot.held);
+        if let Some((other, _)) = held.find(|(other, since)| writes(other) && now - since < PATIENCE) {
+            let found = format!("{} while {} has no answer", face::line(&call.request), face::line(&other.request));
+            self.violate("senders take turns", found);
+        }
+    }
+
     fn answer(&mut self, at: usize, call: Call) {
         let now = self.now();
         let is_read = call.request.method() == Method::GET;
-        let goes_wrong = !self.calm && self.chance(4) && self.face.may_be_wrong(&call, now);
-        let wrong = goes_wrong.then(|| Wrong::any(&mut self.rng, is_read));
+        // Writes are rarer than reads, and more can go wrong with them.
+        let (of_reads, of_writes) = self.cast.weather;
+        // Single comments are rarely asked for.
+        let rare = is_read && call.request.uri().path().contains("/issues/comments/");
+        let percent = if is_read && !rare { of_reads } else { of_writes };
+        let goes_wrong = !self.calm && self.chance(percent) && self.face.may_be_wrong(&call, now);
+        let wrong = goes_wrong.then(|| self.fault(is_read));
         let line = face::line(&call.request);
         if let Some(wrong) = wrong {
             self.coverage.note("faults of GitHub", wrong.name());
@@ -102,6 +125,16 @@ impl World {
         self.write(&format!("pool {at}: {line} → {told}"), wrong.is_none());
         // A client that gave up hears nothing.
         let _gone = answer.send(response);
+    }
+
+    /// Chooses a fault that GitHub could show.
+    fn fault(&mut self, is_read: bool) -> Wrong {
+        let status = Wrong::ERRORS[self.choose("errors of GitHub", &[1; Wrong::ERRORS.len()])];
+        let at = match is_read {
+            true => self.choose("faults of reads", &Wrong::OF_READS),
+            false => self.choose("faults of writes", &Wrong::OF_WRITES),
+        };
+        Wrong::kind(at, status, &mut self.rng)
     }
 
     /// Answers a question that was held back.
@@ -128,6 +161,15 @@ impl World {
         self.run(at);
     }
 
+    /// A process gives up on questions that have had no answer for long.
+    pub(crate) fn give_up_waiting(&mut self, at: usize) {
+        let now = self.now();
+        while self.slots[at].held.first().is_some_and(|(_, since)| now - since >= PATIENCE) && self.violation.is_none()
+        {
+            self.answer_held(at);
+        }
+    }
+
     /// Plans that a transaction of a process waits before it begins.
     pub(crate) fn plan_hold(&mut self, at: usize, before: u32) {
         if let Some(process) = &self.slots[at].process {
@@ -142,9 +184,16 @@ impl World {
 
     /// Lets the transaction that waits go on.
     pub(crate) fn release(&mut self, at: usize) {
+        if self.is_waiting(at) {
+            self.held_up_at = self.now();
+        }
         if let Some(process) = &self.slots[at].process {
             process.release();
         }
         self.run(at);
+        // Its timers run every second, and could not while the transaction waited.
+        if self.slots[at].frozen_at.is_none() {
+            self.run_step(at, Step::Expiry);
+        }
     }
 }

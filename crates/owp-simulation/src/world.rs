@@ -6,7 +6,7 @@ use crate::coverage::Coverage;
 use crate::database::Database;
 use crate::face::Face;
 use crate::process::{Call, LOOPS, Machine, Mishap, Process, Step};
-use crate::rows::Reader;
+use crate::rows::{Reader, Rows};
 use crate::story::{Line, Outcome, Story, Violation};
 use bytes::Bytes;
 use http::Request;
@@ -23,6 +23,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Saturday, 21 November 2026, 03:09 UTC.
 const START: i64 = 1_795_230_540_000;
+/// GitHub's time a day after the beginning.
+pub(crate) const A_DAY: i64 = START + 86_400_000;
 /// Longest time without a sign of life of any process that is no downtime.
 const DOWNTIME_AFTER: Span = Span::hours(1);
 /// Longest time that passes between two looks at what is due.
@@ -69,6 +71,14 @@ pub(crate) struct World {
     births: u64,
     /// The last answer of status 200.
     pub(crate) answer_seen: Option<Value>,
+    /// Last time that a process was held up by more than GitHub.
+    pub(crate) held_up_at: i64,
+    /// Last time that the pool's clock jumped.
+    pub(crate) jumped_at: i64,
+    /// The pool's time when the only process started; counts from before it are worth nothing.
+    pub(crate) alone_since: Option<i64>,
+    /// What this history does more often than others, by choice.
+    leanings: BTreeMap<&'static str, Vec<u32>>,
     /// Deliveries on their way to the pool.
     pub(crate) mail: Vec<WebhookRequest>,
     database: String,
@@ -118,6 +128,10 @@ impl World {
             in_flight: BTreeMap::new(),
             next_work: 0,
             answer_seen: None,
+            held_up_at: 0,
+            jumped_at: 0,
+            alone_since: None,
+            leanings: BTreeMap::new(),
             births: 0,
             mail: Vec::new(),
             database: database.url.clone(),
@@ -191,6 +205,25 @@ impl World {
         if end < 2 { 0 } else { self.rng.random_range(0..end) }
     }
 
+    /// Chooses by weight. Each history has leanings of its own, so that it goes deep into some corner.
+    pub(crate) fn choose(&mut self, what: &'static str, weights: &[u32]) -> usize {
+        const FACTORS: [u32; 5] = [1, 1, 2, 4, 8];
+        let seed = self.seed;
+        let leaning = self.leanings.entry(what).or_insert_with(|| {
+            let salt = what.bytes().fold(7_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
+            let mut rng = mix(seed, salt);
+            weights.iter().map(|weight| weight * FACTORS[rng.random_range(0..FACTORS.len())]).collect()
+        });
+        let mut left = self.rng.random_range(0..leaning.iter().sum::<u32>().max(1));
+        for (at, weight) in leaning.iter().enumerate() {
+            if left < *weight {
+                return at;
+            }
+            left -= weight;
+        }
+        0
+    }
+
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         if from.is_empty() {
             return None;
@@ -223,6 +256,8 @@ impl World {
         };
         match Process::start(&machine) {
             Ok(process) => {
+                let alone = self.slots.iter().all(|slot| slot.process.is_none());
+                self.alone_since = alone.then_some(self.now() + self.skew);
                 self.slots[at].process = Some(process);
                 self.slots[at].frozen_at = None;
                 self.look();
@@ -262,15 +297,22 @@ impl World {
 
     /// Runs every loop of a process until none has anything to do.
     pub(crate) fn run_loops(&mut self, at: usize) {
-        for _ in 0..40 {
-            self.busy = false;
+        for round in 0..40 {
+            let mut busy = false;
             for (step, _) in LOOPS {
-                // Hourly.
-                if step != Step::Installations && self.slots[at].process.is_some() {
+                // One is hourly; others have nothing new to do because a step did something.
+                let is_due = match step {
+                    Step::Installations => false,
+                    Step::Watch | Step::Missed | Step::Expiry => round == 0,
+                    _ => true,
+                };
+                if is_due && self.slots[at].process.is_some() {
+                    self.busy = false;
                     self.run_step(at, step);
+                    busy |= self.busy;
                 }
             }
-            if self.violation.is_some() || !self.busy {
+            if self.violation.is_some() || !busy {
                 return;
             }
         }
@@ -300,8 +342,15 @@ impl World {
         if !self.checks.has_news(commits, self.births) || !self.reader.has_changed() {
             return;
         }
-        let rows = self.reader.read();
+        let rows = self.reader.read(false);
         crate::checks::after_commit(self, rows);
+    }
+
+    /// Reads everything, for the checks in the end.
+    pub(crate) fn look_at_everything(&mut self) -> Rows {
+        let rows = self.reader.read(true);
+        crate::checks::after_commit(self, rows.clone());
+        rows
     }
 
     /// Lets time pass. The processes run meanwhile, as far as their timers are concerned.
@@ -317,6 +366,12 @@ impl World {
                     process.pass(tick);
                 }
                 self.run(at);
+                self.give_up_waiting(at);
+                // No database lets a transaction wait for so long.
+                if tick > Span::minutes(10) && self.is_waiting(at) {
+                    self.say(format!("pool {at}: the transaction that waited begins"));
+                    self.release(at);
+                }
             }
             if left.0 > 0 {
                 for at in self.awake() {
@@ -329,6 +384,8 @@ impl World {
     /// Sets the pool's clock so far ahead of GitHub's.
     pub(crate) fn set_skew(&mut self, skew: i64) {
         self.clock.advance_ms(skew - self.skew);
+        self.jumped_at = self.now();
+        self.alone_since = None;
         self.skew = skew;
         // The timers run every second, and again after a failure: they notice.
         for _ in 0..2 {

@@ -2,11 +2,12 @@
 //! bugs are found, and what is found becomes a short story.
 
 use owp_simulation::{Place, Plant, Story, play, shrink};
+use std::collections::BTreeSet;
 use std::thread;
 
 /// Steps of each history.
 const STEPS: usize = 60;
-/// Histories of the search in every run of the tests; `scripts/prove` plays many more.
+/// Histories of the search in every run of the tests.
 const SEEDS: u64 = 48;
 
 fn place() -> Place {
@@ -16,7 +17,7 @@ fn place() -> Place {
 #[test]
 fn one_seed_has_one_trace() {
     let place = place();
-    for seed in [2, 19, 40, 677, 2216] {
+    for seed in [8, 12, 30, 40, 258] {
         let story = Story::new(seed, STEPS, None);
         let (first, second) = (play(&story, &place), play(&story, &place));
         assert!(first.text(true) == second.text(true), "seed {seed} has two traces");
@@ -43,23 +44,39 @@ fn every_history_keeps_every_promise() {
 
 /// Each planted bug, with a seed that finds it.
 const FOUND_BY: &[(Plant, u64)] = &[
+    (Plant::RefusalBelievedAtOnce, 8),
+    (Plant::HiddenRepositoryBuriesComment, 6),
+    (Plant::RemovalIsRepeated, 258),
+    (Plant::DeliveredGrantEndsThePull, 30),
     (Plant::BudgetIgnoresLeases, 3),
-    (Plant::OldCountIsBelieved, 11),
+    (Plant::EndedLeasesAreForgotten, 19),
+    (Plant::OldCountIsBelieved, 18),
     (Plant::PlanIsNotCheckedAgain, 1),
-    (Plant::NothingExpires, 1),
-    (Plant::EndedLeaseIsAccepted, 1),
-    (Plant::EpochsStandStill, 1),
-    (Plant::AreaStaysLocked, 39),
+    (Plant::NothingExpires, 20),
+    (Plant::RenewalsHaveNoEnd, 22),
+    (Plant::EndedLeaseIsAccepted, 11),
+    (Plant::EpochsStandStill, 11),
+    (Plant::RenewDropsTheArea, 19),
+    (Plant::AreaStaysLocked, 11),
     (Plant::EndsHaveNoEvent, 1),
-    (Plant::LostCommandsStayLost, 30),
-    (Plant::ClockSetBackIsIgnored, 3),
-    (Plant::ApprovalRuleForgotten, 24),
-    (Plant::SkillRuleForgotten, 40),
-    (Plant::TierRuleForgotten, 5),
-    (Plant::CapacityRuleForgotten, 15),
-    (Plant::ConcurrencyRuleForgotten, 22),
-    (Plant::FrozenSenderCreatesAgain, 225),
-    (Plant::RefusalBelievedAtOnce, 102),
+    (Plant::LostCommentIsRepeated, 19),
+    (Plant::SendersDoNotTakeTurns, 14),
+    (Plant::DeliveryEndsAfterItsEffect, 64),
+    (Plant::EditRunsAsAuthor, 18),
+    (Plant::LostCommandsStayLost, 5),
+    (Plant::EditsAreTrusted, 80),
+    (Plant::ClockSetBackIsIgnored, 9),
+    (Plant::ApprovalRuleForgotten, 33),
+    (Plant::BanRuleForgotten, 8),
+    (Plant::SkillRuleForgotten, 8),
+    (Plant::TierRuleForgotten, 8),
+    (Plant::CapacityRuleForgotten, 4),
+    (Plant::ConcurrencyRuleForgotten, 20),
+    (Plant::PauseRuleForgotten, 12),
+    (Plant::TaskListShowsPrivate, 1),
+    (Plant::FeedShowsPrivate, 1),
+    (Plant::CursorSkips, 2),
+    (Plant::FeedHeadStaysBehind, 1),
 ];
 
 #[test]
@@ -74,9 +91,10 @@ fn planted_bugs_are_found() {
 #[test]
 fn without_the_plant_the_same_seeds_keep_every_promise() {
     let place = place();
-    for (plant, seed) in FOUND_BY {
-        let found = play(&Story::new(*seed, STEPS, None), &place).violation;
-        assert_eq!(found, None, "seed {seed}, of {}", plant.name());
+    let seeds: BTreeSet<u64> = FOUND_BY.iter().map(|(_, seed)| *seed).filter(|seed| *seed > SEEDS).collect();
+    for seed in seeds {
+        let found = play(&Story::new(seed, STEPS, None), &place).violation;
+        assert_eq!(found, None, "seed {seed}");
     }
 }
 

@@ -52,6 +52,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// What everybody may read.
+    pub(crate) const PUBLIC: [&str; 6] =
+        ["/v1/tasks", "/v1/repos", "/v1/events", "/v1/events?from=now", "/", "/metrics"];
+
+    /// Somebody without a token reads.
+    pub(crate) fn read(path: &str) -> Self {
+        Self::new(Ask::Read, "GET", path)
+    }
+
     fn new(ask: Ask, method: &'static str, path: impl Into<String>) -> Self {
         Self { ask, method, path: path.into(), bearer: None, key: None, body: None, repeated: false }
     }
@@ -148,7 +157,7 @@ pub(super) fn act(world: &mut World) {
         world.say(format!("a client repeats {} at pool {at}", client.told()));
         return call(world, at, client);
     }
-    let who = world.below(world.cast.contributors.len());
+    let who = caller(world);
     let Some(worker) = world.cast.contributors[who].worker.clone() else {
         if world.cast.contributors[who].code.is_none() && world.chance(40) {
             register(world, who, at);
@@ -161,61 +170,118 @@ pub(super) fn act(world: &mut World) {
         people::link(world, who);
         return;
     }
-    let login = world.cast.contributors[who].login.clone();
-    let serial = world.cast.next();
-    let key = format!("key-{serial}");
-    let task = world.pick(&worker.tasks);
-    // Mostly the lease it has now; sometimes one from long ago.
-    let lease = if world.chance(70) { worker.leases.last().cloned() } else { world.pick(&worker.leases) };
-    let client = match world.below(100) {
-        0..=29 => {
+    let client = match world.choose("calls", &[25, 22, 12, 14, 6, 4, 6, 6, 5, 2]) {
+        0 => {
             let wait = if world.chance(25) { "?wait=20" } else { "" };
-            Client::new(Ask::Work(who), "GET", format!("/v1/work{wait}"))
+            Some(Client::new(Ask::Work(who), "GET", format!("/v1/work{wait}")))
         }
-        30..=49 => {
-            let Some((lease, _)) = lease else { return read(world, at) };
-            const ACTS: [&str; 6] = ["ack", "ack", "nack", "renew", "renew", "release"];
-            let act = ACTS[world.below(ACTS.len())];
-            let path = format!("/v1/leases/{lease}/{act}");
-            let client = Client::new(Ask::Lease { who, lease, act }, "POST", path).with(json!({}));
-            if world.chance(70) { client.once(key) } else { client }
-        }
-        50..=61 => {
-            let Some(task) = any_task(world) else { return read(world, at) };
+        1 => act_on_lease(world, who, &worker),
+        2 => any_task(world).map(|task| {
             let path = format!("/v1/tasks/{task}/claim");
-            let client = Client::new(Ask::Claim { who, task }, "POST", path).with(json!({}));
-            if world.chance(70) { client.once(key) } else { client }
-        }
-        62..=76 => {
-            let Some(task) = task else { return read(world, at) };
-            const STATUSES: [&str; 5] = ["in_progress", "in_progress", "blocked", "pr_opened", "merged"];
-            let status = STATUSES[world.below(STATUSES.len())];
-            let mut body = json!({ "status": status, "message": format!("step {serial}") });
-            if status == "pr_opened" {
-                let number = 1 + world.below(12);
-                body["artifact"] = json!({ "pr_url": format!("https://github.com/acme/rocket/pull/{number}") });
-            }
-            if let Some((lease, _)) = lease.filter(|(_, of)| *of == task)
-                && world.chance(60)
-            {
-                body["lease_id"] = json!(lease);
-            }
-            let path = format!("/v1/tasks/{task}/status");
-            let client = Client::new(Ask::Report, "POST", path).with(body);
-            if world.chance(70) { client.once(key) } else { client }
-        }
-        77..=84 => Client::new(Ask::Heartbeat, "POST", "/v1/workers/heartbeat").with(json!({ "status": "idle" })),
-        85..=88 => {
-            let Some(task) = any_task(world) else { return read(world, at) };
-            Client::new(Ask::Why, "GET", format!("/v1/tasks/{task}/why"))
-        }
-        89..=92 => return operate(world, at),
-        93..=96 => Client::events(world.cast.cursor.as_deref()),
-        _ => return read(world, at),
+            keyed(world, Client::new(Ask::Claim { who, task }, "POST", path).with(json!({})))
+        }),
+        3 => report(world, &worker),
+        4 => Some(Client::new(Ask::Heartbeat, "POST", "/v1/workers/heartbeat").with(json!({ "status": "idle" }))),
+        5 => any_task(world).map(|task| Client::new(Ask::Why, "GET", format!("/v1/tasks/{task}/why"))),
+        6 => return operate(world, at),
+        7 => Some(Client::events(world.cast.cursor.as_deref())),
+        8 => None,
+        _ => return keep_alive(world, at, &worker),
     };
+    let Some(client) = client else { return read(world, at) };
     let client = if matches!(client.ask, Ask::Events) { client } else { client.by(&worker) };
+    let login = &world.cast.contributors[who].login;
     world.say(format!("{login}'s worker → pool {at}: {}{}", client.told(), body_told(&client)));
     call(world, at, client);
+}
+
+/// Chooses a contributor, mostly one with a worker.
+fn caller(world: &mut World) -> usize {
+    let all = world.cast.contributors.len();
+    let working: Vec<usize> = (0..all).filter(|at| world.cast.contributors[*at].worker.is_some()).collect();
+    if world.chance(80) { world.pick(&working).unwrap_or(0) } else { world.below(all) }
+}
+
+/// Gives most calls a key under which they can be repeated.
+fn keyed(world: &mut World, client: Client) -> Client {
+    let serial = world.cast.next();
+    if world.chance(70) { client.once(format!("key-{serial}")) } else { client }
+}
+
+/// Chooses a lease of a worker with its task: mostly one that is live, sometimes one from long ago.
+fn any_lease(world: &mut World, worker: &Worker) -> Option<(String, String)> {
+    let mine = |lease: &&crate::rows::LeaseRow| lease.worker_id == worker.id;
+    let live = world.checks.last().live().filter(mine);
+    let live: Vec<_> = live.map(|lease| (lease.id.clone(), lease.task_id.clone())).collect();
+    let found = if world.chance(75) { world.pick(&live) } else { None };
+    found.or_else(|| world.pick(&worker.leases))
+}
+
+fn act_on_lease(world: &mut World, who: usize, worker: &Worker) -> Option<Client> {
+    let (lease, _) = any_lease(world, worker)?;
+    const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
+    let act = ACTS[world.choose("acts on leases", &[3, 1, 3, 1])];
+    let path = format!("/v1/leases/{lease}/{act}");
+    let client = keyed(world, Client::new(Ask::Lease { who, lease: lease.clone(), act }, "POST", path).with(json!({})));
+    if matches!(act, "nack" | "release") {
+        let key = client.key.clone().unwrap_or_default();
+        world.cast.enders.entry(lease).or_default().insert(key);
+    }
+    Some(client)
+}
+
+fn report(world: &mut World, worker: &Worker) -> Option<Client> {
+    let lease = any_lease(world, worker);
+    let task = lease.as_ref().map(|(_, task)| task.clone()).filter(|_| world.chance(80));
+    let task = task.or_else(|| world.pick(&worker.tasks))?;
+    const STATUSES: [&str; 4] = ["in_progress", "blocked", "pr_opened", "merged"];
+    let status = STATUSES[world.choose("reports", &[4, 2, 2, 1])];
+    let serial = world.cast.next();
+    let mut body = json!({ "status": status, "message": format!("step {serial}") });
+    if status == "pr_opened" {
+        let number = 1 + world.below(12);
+        body["artifact"] = json!({ "pr_url": format!("https://github.com/acme/rocket/pull/{number}") });
+    }
+    if let Some((lease, _)) = lease.filter(|(_, of)| *of == task)
+        && world.chance(60)
+    {
+        body["lease_id"] = json!(lease);
+    }
+    let path = format!("/v1/tasks/{task}/status");
+    Some(keyed(world, Client::new(Ask::Report, "POST", path).with(body)))
+}
+
+/// The worker of a lease renews it, or accepts it if it did not yet.
+pub(super) fn renew(world: &mut World, at: usize, lease: &crate::rows::LeaseRow) {
+    let mine = |worker: &Worker| worker.id == lease.worker_id;
+    let who = world.cast.contributors.iter().position(|one| one.worker.as_ref().is_some_and(mine));
+    let Some((who, worker)) = who.and_then(|who| Some((who, world.cast.contributors[who].worker.clone()?))) else {
+        return;
+    };
+    let act = if lease.ack_by.is_none() { "renew" } else { "ack" };
+    let path = format!("/v1/leases/{}/{act}", lease.id);
+    let client =
+        Client::new(Ask::Lease { who, lease: lease.id.clone(), act }, "POST", path).with(json!({})).by(&worker);
+    let login = &world.cast.contributors[who].login;
+    world.say(format!("{login}'s worker → pool {at}: {}", client.told()));
+    if world.slots[at].process.is_some() {
+        call(world, at, client);
+    }
+}
+
+/// A worker renews its lease again and again, for as long as it may.
+fn keep_alive(world: &mut World, at: usize, worker: &Worker) {
+    let Some((lease, _)) = any_lease(world, worker) else { return };
+    for _ in 0..12 {
+        let rows = world.checks.last();
+        let Some(row) = rows.leases.iter().find(|row| row.id == lease && row.is_live()).cloned() else { return };
+        let left = row.ack_by.unwrap_or(row.expires_at).min(row.expires_at) - world.now() - world.skew - 60_000;
+        if world.slots[at].process.is_none() || world.violation.is_some() {
+            return;
+        }
+        world.pass(owp_pool::Span(left.max(0)));
+        renew(world, at, &row);
+    }
 }
 
 fn body_told(client: &Client) -> String {
@@ -224,22 +290,23 @@ fn body_told(client: &Client) -> String {
 }
 
 fn any_task(world: &mut World) -> Option<String> {
-    let tasks = world.checks.tasks();
+    let ready = world.chance(70);
+    let tasks = world.checks.last().tasks.iter().filter(|task| !ready || task.state == "ready");
+    let tasks: Vec<String> = tasks.map(|task| task.id.clone()).collect();
     world.pick(&tasks)
 }
 
 /// Somebody without a token reads something.
 fn read(world: &mut World, at: usize) {
-    const PATHS: [&str; 6] = ["/v1/tasks", "/v1/repos", "/v1/events", "/v1/events?from=now", "/", "/metrics"];
-    let path = PATHS[world.below(PATHS.len())];
+    let path = Client::PUBLIC[world.below(Client::PUBLIC.len())];
     world.say(format!("a stranger → pool {at}: GET {path}"));
-    call(world, at, Client::new(Ask::Read, "GET", path));
+    call(world, at, Client::read(path));
 }
 
 fn operate(world: &mut World, at: usize) {
     let repo = world.cast.repos[0].id;
     let name = world.github.repo_name(repo).unwrap_or_default();
-    let client = match world.below(4) {
+    let client = match world.choose("operations", &[1, 1, 1, 1]) {
         0 => {
             let limit = world.below(4);
             Client::new(Ask::Operate, "POST", "/v1/admin/repos").with(json!({ "repo": name, "max_open_prs": limit }))
@@ -295,14 +362,17 @@ pub(crate) fn answered(world: &mut World, id: u64, call: InFlight, response: &Re
     }
     if let Some(key) = client.key.as_ref().filter(|_| status < 500 && why.as_deref() != Some("idempotency-key-in-use"))
     {
-        match world.cast.kept.get(key) {
-            Some((before, said)) if (*before, said) != (status, &text) && status < 300 => {
+        let now = world.now();
+        // The pool forgets answers after a day.
+        let fresh = |at: i64| now - at < 82_800_000 && world.jumped_at < at;
+        match world.cast.kept.get(key).filter(|(.., at)| fresh(*at)) {
+            Some((before, said, _)) if (*before, said) != (status, &text) && status < 300 => {
                 let found =
                     format!("{} was answered first with {before} {said}, then with {status} {text}", client.told());
                 world.violate("one answer for one key", found);
             }
             Some(_) => {}
-            None if status < 300 => drop(world.cast.kept.insert(key.clone(), (status, text.clone()))),
+            None if status < 300 => drop(world.cast.kept.insert(key.clone(), (status, text.clone(), now))),
             None => {}
         }
     }
@@ -331,6 +401,7 @@ fn understood(world: &mut World, id: u64, client: &Client, (status, text, body):
         }
         Ask::Deliver(letter) => {
             let now = world.now();
+            world.cast.arrived.push((**letter).clone());
             world.checks.acknowledged(&letter.webhook.guid, &letter.webhook.event, now);
         }
         Ask::Register(who) if status == 200 => {
@@ -347,6 +418,18 @@ fn understood(world: &mut World, id: u64, client: &Client, (status, text, body):
                     let text = |key: &str| held[key].as_str().unwrap_or_default().to_owned();
                     worker.hears_of(text("lease_id"), text("task_id"));
                 }
+            }
+        }
+        Ask::Lease { lease, act, .. } if status == 409 && client.repeated => {
+            // Nobody else tried to end it, so it was this call that did.
+            let alone = world.cast.enders.get(lease).is_some_and(|keys| keys.len() == 1);
+            let rows = world.checks.last();
+            let ended = rows.leases.iter().find(|row| row.id == *lease).map_or("", |row| row.state.as_str());
+            let by_comment = world.cast.said.iter().any(|said| said.text.contains("release"));
+            let known = world.jumped_at == 0 && world.now() < crate::world::A_DAY;
+            if known && alone && !by_comment && matches!((*act, ended), ("nack", "nacked") | ("release", "released")) {
+                let found = format!("{} took effect, and its repetition is refused: {text}", client.told());
+                world.violate("one answer for one key", found);
             }
         }
         Ask::Lease { who, lease, act } if status == 200 && !client.repeated => {

@@ -1,9 +1,10 @@
 //! What goes wrong between GitHub and the pool, and in the pool's machines.
 
-use super::calls;
+use super::{calls, people};
 use crate::process::{Mishap, Step};
 use crate::world::World;
 use owp_pool::Span;
+use owp_sandbox::WebhookRequest;
 
 /// A delivery arrives: the next one or any, perhaps twice, perhaps under another id, perhaps never.
 pub(super) fn deliver(world: &mut World) {
@@ -37,14 +38,8 @@ pub(super) fn deliver(world: &mut World) {
             world.coverage.note("faults of deliveries", "doubled");
             world.mail.push(letter.clone());
         }
-        if !world.calm && world.chance(4) {
-            // The same words under another id.
-            let serial = world.cast.next();
-            let renamed = format!("{}-{serial}", letter.webhook.guid);
-            for (_, value) in letter.headers.iter_mut().filter(|(name, _)| name == "X-GitHub-Delivery") {
-                value.clone_from(&renamed);
-            }
-            letter.webhook.guid = renamed;
+        if !world.calm && world.chance(8) {
+            rename(world, &mut letter);
             world.coverage.note("faults of deliveries", "another id");
         }
         calls::deliver(world, at, letter);
@@ -65,8 +60,11 @@ pub(super) fn act(world: &mut World) {
         return;
     }
     let frozen = frozen_at.is_some();
-    match world.below(15) {
-        12..=14 => {
+    match world.choose("mishaps", &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1, 1]) {
+        13 => send_again(world, at),
+        14 => blink(world),
+        15 => photo_finish(world),
+        12 => {
             let before = u32::try_from(world.below(6)).unwrap_or(0);
             world.coverage.note("faults of processes", "transaction waits");
             world.say(format!("pool {at}: a transaction will wait before it begins ({before} before it)"));
@@ -126,11 +124,125 @@ pub(super) fn act(world: &mut World) {
     }
 }
 
+/// GitHub sends something again that arrived long ago, perhaps under another id.
+fn send_again(world: &mut World, at: usize) {
+    let comments: Vec<_> =
+        world.cast.arrived.iter().filter(|one| one.webhook.event == "issue_comment").cloned().collect();
+    let all = if world.chance(70) { comments } else { world.cast.arrived.clone() };
+    let Some(mut letter) = world.pick(&all) else { return };
+    if world.slots[at].frozen_at.is_some() {
+        return;
+    }
+    if world.chance(70) {
+        rename(world, &mut letter);
+    }
+    world.coverage.note("faults of deliveries", "again");
+    calls::deliver(world, at, letter);
+}
+
+/// The App loses a repository for two minutes, in which nobody hears of it, while an answer waits to be written.
+fn blink(world: &mut World) {
+    let repo = world.cast.repos[0].clone();
+    let Some(full) = world.github.repo_name(repo.id).filter(|_| repo.is_served()) else { return };
+    let (who, installation) = (world.cast.contributors[0].login.clone(), world.cast.installation);
+    let Some(issue) = world.github.issues(&full).first().map(|issue| issue.number) else { return };
+    if people::say(world, repo.id, &full, issue, &who, "/owp status").is_err() {
+        return;
+    }
+    world.say(format!("{who} writes \"/owp status\" on {full}#{issue}, and the App loses {full} for two minutes"));
+    world.collect_mail();
+    while let (Some(letter), Some(at)) = (world.mail.pop(), world.awake().first().copied()) {
+        calls::deliver(world, at, letter);
+    }
+    for at in world.awake() {
+        world.run_step(at, Step::Inbox);
+    }
+    world.cast.repos[0].away_at = world.now();
+    let changed = world.github.change_installation(installation, &[], &[&full]);
+    for _ in 0..4 {
+        world.pass(Span::secs(31));
+        for at in world.awake() {
+            world.run_step(at, Step::Sender);
+        }
+    }
+    if changed.is_ok() {
+        let _it_was_there = world.github.change_installation(installation, &[&full], &[]);
+    }
+}
+
+/// A lease runs out, a process notices, and its worker renews it with another process before it is ended.
+fn photo_finish(world: &mut World) {
+    let awake = world.awake();
+    let (Some(at), Some(other)) = (world.pick(&awake), awake.last().copied()) else { return };
+    let live: Vec<_> = world.checks.last().live().cloned().collect();
+    let Some(lease) = world.pick(&live).filter(|_| at != other && world.skew == 0) else { return };
+    let left = lease.ack_by.unwrap_or(lease.expires_at).min(lease.expires_at) - world.now();
+    world.pass(Span(left.max(0) + 1));
+    world.say(format!("pool {at} notices that a lease has run out, and is held up"));
+    world.plan_hold(at, 0);
+    world.run_step(at, Step::Expiry);
+    calls::renew(world, other, &lease);
+    world.say(format!("pool {at} goes on"));
+    world.release(at);
+}
+
+/// Gives a delivery another id.
+fn rename(world: &mut World, letter: &mut WebhookRequest) {
+    let serial = world.cast.next();
+    let renamed = format!("{}-{serial}", letter.webhook.guid);
+    for (_, value) in letter.headers.iter_mut().filter(|(name, _)| name == "X-GitHub-Delivery") {
+        value.clone_from(&renamed);
+    }
+    letter.webhook.guid = renamed;
+}
+
+/// A process is held up in the middle of something, others act meanwhile, and it goes on.
+pub(super) fn race(world: &mut World) {
+    let awake = world.awake();
+    let Some(at) = world.pick(&awake) else { return };
+    if world.calm {
+        return;
+    }
+    let before = u32::try_from(world.choose("race before", &[4, 3, 1, 1])).unwrap_or(0);
+    world.coverage.note("faults of processes", "race");
+    world.say(format!("pool {at}: a race begins ({before} transactions before it)"));
+    world.plan_hold(at, before);
+    const STEPS: [Step; 6] = [Step::Expiry, Step::Inbox, Step::Sender, Step::Sync, Step::Watch, Step::Feed];
+    let step = STEPS[world.choose("race", &[2, 3, 2, 1, 1, 1])];
+    world.run_step(at, step);
+    for _ in 0..1 + world.below(3) {
+        if world.violation.is_some() {
+            return;
+        }
+        match world.choose("race meanwhile", &[4, 2, 1, 2]) {
+            0 => calls::act(world),
+            1 => deliver(world),
+            2 => people::act(world),
+            _ => {
+                let others: Vec<usize> = world.awake().into_iter().filter(|other| *other != at).collect();
+                if let Some(other) = world.pick(&others) {
+                    world.say(format!("pool {other} runs its loops meanwhile"));
+                    world.run_loops(other);
+                }
+            }
+        }
+    }
+    world.say(format!("pool {at} goes on"));
+    world.release(at);
+}
+
 /// A frozen process goes on as if nothing had been.
 pub(crate) fn thaw(world: &mut World, at: usize) {
     let Some(since) = world.slots[at].frozen_at.take() else { return };
+    world.held_up_at = world.now();
     world.say(format!("pool {at} wakes up"));
     let away = Span(world.now() - since);
+    // What arrived meanwhile may be read before its timer is.
+    for held in 0..world.slots[at].held.len() {
+        if world.chance(50) {
+            world.slots[at].held[held].1 = world.now();
+        }
+    }
     if let Some(process) = &mut world.slots[at].process {
         process.pass(away);
     }

@@ -11,6 +11,7 @@ pub(crate) use calls::{Client, answered, call, deliver, no_answer};
 use crate::process::{LOOPS, Step};
 use crate::world::World;
 use owp_pool::Span;
+use owp_sandbox::WebhookRequest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A repository on GitHub.
@@ -23,6 +24,8 @@ pub(crate) struct Repo {
     pub(crate) secret: bool,
     pub(crate) installed: bool,
     pub(crate) archived: bool,
+    /// Last time that the label was renamed.
+    pub(crate) label_at: i64,
     /// Last time that it was archived or left the installation.
     pub(crate) away_at: i64,
     /// True if the policy file is valid, and the budget that it sets; `None` before it was first written.
@@ -81,6 +84,8 @@ pub(crate) struct Said {
     pub(crate) served: bool,
     /// True once the comment was edited or deleted.
     pub(crate) changed: bool,
+    /// Number of lines that its author wrote, at first and in edits.
+    pub(crate) lines: usize,
 }
 
 /// Everybody outside of the pool, and what they did that matters later.
@@ -92,15 +97,23 @@ pub(crate) struct Cast {
     /// Texts that somebody with the right to do so offered, by repository and issue.
     pub(crate) approved: BTreeMap<(u64, u64), BTreeSet<(String, String)>>,
     pub(crate) said: Vec<Said>,
-    /// Number of claims that contributors wrote, by repository and issue.
-    pub(crate) claims: BTreeMap<(u64, u64), usize>,
+    /// Number of claims that somebody wrote, by repository, issue and account.
+    pub(crate) claims: BTreeMap<(u64, u64, u64), usize>,
     pub(crate) serial: u32,
     /// Calls whose answer was lost, to be repeated.
     pub(crate) again: Vec<Client>,
-    /// Answers by idempotency key.
-    pub(crate) kept: BTreeMap<String, (u16, String)>,
+    /// Answers by idempotency key, with their times.
+    pub(crate) kept: BTreeMap<String, (u16, String, i64)>,
     /// Cursor of a reader of the event feed.
     pub(crate) cursor: Option<String>,
+    /// How often GitHub is wrong about a read and about a write, in percent.
+    pub(crate) weather: (u32, u32),
+    /// How often GitHub lets a process wait, in percent.
+    pub(crate) silence: u32,
+    /// Deliveries that arrived, oldest first: GitHub can send them again.
+    pub(crate) arrived: Vec<WebhookRequest>,
+    /// Keys under which somebody tried to end a lease.
+    pub(crate) enders: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Cast {
@@ -112,13 +125,26 @@ impl Cast {
 
 /// One step of a history: something happens somewhere.
 pub(crate) fn step(world: &mut World) {
-    match world.below(100) {
-        0..=33 => people::act(world),
-        34..=48 => mishaps::deliver(world),
-        49..=64 => work(world),
-        65..=84 => calls::act(world),
-        85..=92 => time_passes(world),
-        _ => mishaps::act(world),
+    match world.choose("steps", &[24, 9, 12, 10, 26, 7, 7, 5]) {
+        0 => people::act(world),
+        1 => mishaps::deliver(world),
+        2 => goes_on(world),
+        3 => work(world),
+        4 => calls::act(world),
+        5 => time_passes(world),
+        6 => mishaps::act(world),
+        _ => mishaps::race(world),
+    }
+}
+
+/// An ordinary moment: what is on its way arrives, and every process does what there is to do.
+fn goes_on(world: &mut World) {
+    world.say("the pool goes on");
+    for _ in 0..2 {
+        mishaps::deliver(world);
+    }
+    for at in world.awake() {
+        world.run_loops(at);
     }
 }
 

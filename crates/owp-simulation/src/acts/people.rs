@@ -24,22 +24,23 @@ fn try_act(world: &mut World) -> bool {
     let at = usize::from(world.chance(15));
     let repo = world.cast.repos[at].clone();
     let full = name(world, &repo);
-    let done = match world.below(100) {
-        0..=9 => return open_ready_issue(world, at).is_some(),
-        10..=12 => open_foreign_issue(world, at),
-        13..=18 => relabel(world, &repo, &full),
-        19..=22 => edit_text(world, &repo, &full),
-        23..=26 => close_or_reopen(world, &full),
-        27..=28 => delete_transfer_or_lock(world, &repo, &full),
-        29..=50 => command(world, &repo, &full),
-        51..=56 => order(world, &repo, &full),
-        57..=60 => change_comment(world),
-        61..=72 => open_pull(world, &full),
-        73..=84 => follow_pull(world, &full),
-        85..=89 => policies::change(world, at, &full),
-        90..=91 => rename_label(world, at, &full),
-        92..=95 => change_repository(world, at, &full),
-        96..=97 => rename_account(world),
+    const ACTS: [u32; 15] = [10, 5, 5, 5, 4, 2, 20, 8, 4, 12, 12, 5, 2, 5, 3];
+    let done = match world.choose("acts of people", &ACTS) {
+        0 => return open_ready_issue(world, at).is_some(),
+        1 => open_foreign_issue(world, at),
+        2 => relabel(world, &repo, &full),
+        3 => edit_text(world, &repo, &full),
+        4 => close_or_reopen(world, &repo, &full),
+        5 => delete_transfer_or_lock(world, &repo, &full),
+        6 => command(world, &repo, &full),
+        7 => order(world, &repo, &full),
+        8 => change_comment(world),
+        9 => open_pull(world, &full),
+        10 => follow_pull(world, &full),
+        11 => policies::change(world, at, &full),
+        12 => rename_label(world, at, &full),
+        13 => change_repository(world, at, &full),
+        _ if world.chance(60) => rename_account(world),
         _ => delete_bot_comment(world, &full),
     };
     match done {
@@ -171,7 +172,7 @@ fn edit_text(world: &mut World, repo: &Repo, full: &str) -> Act {
     Ok(Some(format!("{who} edits {full}#{} (text {serial})", issue.number)))
 }
 
-fn close_or_reopen(world: &mut World, full: &str) -> Act {
+fn close_or_reopen(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     let mona = world.github.as_user(MAINTAINER);
     if issue.open {
@@ -179,6 +180,8 @@ fn close_or_reopen(world: &mut World, full: &str) -> Act {
         Ok(Some(format!("{MAINTAINER} closes {full}#{}", issue.number)))
     } else {
         mona.reopen(full, issue.number)?;
+        // Whoever opens it again has read it.
+        approve(world, repo, full, issue.number);
         Ok(Some(format!("{MAINTAINER} reopens {full}#{}", issue.number)))
     }
 }
@@ -191,7 +194,7 @@ fn delete_transfer_or_lock(world: &mut World, repo: &Repo, full: &str) -> Act {
             mona.delete_issue(full, number)?;
             Ok(Some(format!("{MAINTAINER} deletes {full}#{number}")))
         }
-        1 if !repo.secret && !world.cast.claims.contains_key(&(repo.id, number)) => {
+        1 if !repo.secret && !world.cast.claims.keys().any(|(at, issue, _)| (*at, *issue) == (repo.id, number)) => {
             let vault = world.cast.repos[1].clone();
             let target = name(world, &vault);
             let new = mona.transfer_issue(full, number, &target)?;
@@ -214,36 +217,66 @@ pub(super) fn say(world: &mut World, repo: u64, full: &str, issue: u64, by: &str
     let comment = world.github.as_user(by).comment(full, issue, text)?;
     let served = world.cast.repos.iter().any(|one| one.id == repo && one.installed && !one.archived);
     let at = world.now();
-    let said = Said { repo, issue, comment, by: by.to_owned(), text: text.to_owned(), at, served, changed: false };
+    let said = Said {
+        repo,
+        issue,
+        comment,
+        by: by.to_owned(),
+        text: text.to_owned(),
+        at,
+        served,
+        changed: false,
+        lines: text.lines().count(),
+    };
     world.cast.said.push(said);
     if text.contains("/owp claim") {
-        *world.cast.claims.entry((repo, issue)).or_default() += 1;
+        count_claim(world, repo, issue, by);
     }
     Ok(comment)
 }
 
+/// Somebody wrote a claim. Only that is one: words that another puts into their comment are not theirs.
+fn count_claim(world: &mut World, repo: u64, issue: u64, by: &str) {
+    let account = world.github.add_user(by).id;
+    *world.cast.claims.entry((repo, issue, account)).or_default() += 1;
+}
+
+/// Returns the login of the contributor who holds the task of an issue.
+fn holder(world: &World, repo: &Repo, issue: u64) -> Option<String> {
+    let rows = world.checks.last();
+    let row = rows.repos.iter().find(|row| row.github() == Some(repo.id))?;
+    let task = rows.tasks.iter().find(|t| t.repo_id == row.id && t.issue == i64::try_from(issue).ok())?;
+    let person = task.reserved_person.as_ref().or_else(|| {
+        rows.leases.iter().find(|lease| lease.task_id == task.id && lease.is_live()).map(|lease| &lease.person)
+    })?;
+    let id: u64 = person.strip_prefix("gh:")?.parse().ok()?;
+    let mut logins = world.cast.contributors.iter().map(|one| &one.login);
+    logins.find(|login| world.github.add_user(login).id == id).cloned()
+}
+
 fn command(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
-    let by = if world.chance(90) { login(world) } else { STRANGER.to_owned() };
-    const COMMANDS: [&str; 16] = [
-        "/owp claim",
-        "/owp claim",
-        "/owp claim",
-        "/owp claim",
-        "/owp claim",
-        "/owp release too hard",
-        "/owp release",
-        "/owp extend",
-        "/owp block waiting for a decision",
-        "/owp status",
-        "/owp why",
-        "/owp help",
-        "/owp join skills:rust capacity:8 concurrent:3",
-        "/owp clam",
-        "/owp claim\n/owp release",
-        "/owp unlink",
+    const COMMANDS: [(&str, u32); 12] = [
+        ("/owp claim", 40),
+        ("/owp release too hard", 10),
+        ("/owp release", 5),
+        ("/owp extend", 8),
+        ("/owp block waiting for a decision", 10),
+        ("/owp status", 5),
+        ("/owp why", 5),
+        ("/owp help", 3),
+        ("/owp join skills:rust capacity:8 concurrent:3", 5),
+        ("/owp clam", 4),
+        ("/owp claim\n/owp release", 5),
+        ("/owp unlink", 2),
     ];
-    let text = COMMANDS[world.below(COMMANDS.len())];
+    let text = COMMANDS[world.choose("commands", &COMMANDS.map(|(_, weight)| weight))].0;
+    // Most commands make sense.
+    let by = match holder(world, repo, issue.number) {
+        Some(holder) if world.chance(60) => holder,
+        _ if world.chance(90) => login(world),
+        _ => STRANGER.to_owned(),
+    };
     say(world, repo.id, full, issue.number, &by, text)?;
     Ok(Some(format!("{by} writes {:?} on {full}#{}", text, issue.number)))
 }
@@ -265,7 +298,7 @@ pub(super) fn link(world: &mut World, who: usize) -> bool {
 fn order(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     let who = login(world);
-    let text = match world.below(12) {
+    let text = match world.choose("orders", &[0, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2]) {
         0 | 1 => "/owp approve".to_owned(),
         2 => format!("/owp assign @{who}"),
         3 => "/owp revoke".to_owned(),
@@ -293,7 +326,9 @@ fn change_comment(world: &mut World) -> Act {
     let Some(said) = world.cast.said.get(at).cloned() else { return Ok(None) };
     let Some(full) = world.github.repo_name(said.repo) else { return Ok(None) };
     // A maintainer may edit what others wrote; that must not be run as the author's words.
-    let by = if world.chance(50) { MAINTAINER.to_owned() } else { said.by.clone() };
+    // An edit within the second of the writing shows nowhere on GitHub.
+    let others = world.now() - said.at > 1_000 && world.chance(50);
+    let by = if others { MAINTAINER.to_owned() } else { said.by.clone() };
     let told = match world.below(3) {
         0 => {
             world.github.as_user(&by).delete_comment(&full, said.comment)?;
@@ -305,14 +340,16 @@ fn change_comment(world: &mut World) -> Act {
         }
         _ => {
             world.github.as_user(&by).edit_comment(&full, said.comment, &format!("{}\n/owp claim", said.text))?;
-            // Only the author's own edit is a claim.
             if by == said.by {
-                *world.cast.claims.entry((said.repo, said.issue)).or_default() += 1;
+                count_claim(world, said.repo, said.issue, &by);
             }
             "adds a claim to".to_owned()
         }
     };
     world.cast.said[at].changed = true;
+    if by == said.by {
+        world.cast.said[at].lines += said.text.lines().count() + 1;
+    }
     Ok(Some(format!("{by} {told} {}'s comment on {full}#{}", said.by, said.issue)))
 }
 
@@ -375,13 +412,16 @@ fn rename_label(world: &mut World, at: usize, full: &str) -> Act {
     let new = if old == "pool:ready" { "pool:go" } else { "pool:ready" };
     world.github.as_user(MAINTAINER).rename_label(full, &old, new)?;
     world.cast.repos[at].label = new.to_owned();
+    world.cast.repos[at].label_at = world.now();
     Ok(Some(format!("{MAINTAINER} renames the label {old} of {full} to {new}")))
 }
 
 fn change_repository(world: &mut World, at: usize, full: &str) -> Act {
     let repo = world.cast.repos[at].clone();
     let mona = world.github.as_user(MAINTAINER);
-    let told = match world.below(5) {
+    // Most changes are taken back some time.
+    let which = if !repo.is_served() && world.chance(50) { 2 + usize::from(!repo.installed) } else { world.below(5) };
+    let told = match which {
         0 if !repo.secret => {
             let private = world.chance(50);
             mona.set_private(full, private)?;

@@ -31,6 +31,7 @@ pub(crate) fn set(world: &mut World) {
             secret,
             installed: true,
             archived: false,
+            label_at: 0,
             away_at: 0,
             policy: None,
         })
@@ -61,7 +62,7 @@ pub(crate) fn set(world: &mut World) {
     }
     world.run_step(0, Step::Installations);
     world.run_loops(0);
-    for repo in 0..2 {
+    for repo in [0, 0, 1] {
         people::open_ready_issue(world, repo);
     }
     for who in 0..2 {
@@ -74,5 +75,7 @@ pub(crate) fn set(world: &mut World) {
         calls::deliver(world, 0, letter);
     }
     world.run_loops(0);
+    world.cast.weather = [(2, 4), (4, 9), (4, 9), (6, 20), (12, 35)][world.below(5)];
+    world.cast.silence = [1, 3, 3, 8][world.below(4)];
     world.say("the stage is set");
 }

@@ -9,20 +9,24 @@ use owp_pool::Span;
 use owp_sandbox::PullView;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rounds of six minutes after which everything must have come to rest.
-const ROUNDS: usize = 40;
+/// Time between two rounds in which the processes do what is due.
+const PAUSE: Span = Span::minutes(8);
+/// Rounds after which everything must have come to rest.
+const ROUNDS: usize = 30;
+/// Rounds in an hour.
+const HOURLY: usize = 7;
 /// Rounds in which every timer had its turn: the longest is a quarter of an hour.
-const LEAST: usize = 4;
+const LEAST: usize = 2;
 
 pub(crate) fn check(world: &mut World) {
     settle(world);
-    let checks: [fn(&mut World, &Rows); 8] = [repositories, leases, tasks, pulls, comments, commands, feed, grants];
+    let checks: [fn(&mut World, &Rows); 9] =
+        [repositories, leases, tasks, pulls, comments, commands, feed, privacy, grants];
+    let rows = world.look_at_everything();
     for check in checks {
         if world.violation.is_some() {
             return;
         }
-        world.look();
-        let rows = world.checks.last().clone();
         check(world, &rows);
     }
 }
@@ -46,25 +50,29 @@ fn settle(world: &mut World) {
     for round in 0..ROUNDS {
         deliver_all(world);
         for at in world.awake() {
-            if round % 3 == 0 {
+            if round % HOURLY == HOURLY - 1 {
                 world.run_step(at, Step::Installations);
             }
             world.run_loops(at);
         }
+        send_comments(world);
         if world.violation.is_some() {
             return;
         }
-        world.look();
-        if round >= LEAST && is_at_rest(world) {
+        let rows = world.look_at_everything();
+        if round == LEAST {
+            returned(world, &rows);
+        }
+        if round >= LEAST && world.mail.is_empty() && unrest(world, &rows).is_empty() {
             return;
         }
         // Tasks wait a day for a label that many issues lost at once.
         let waits = world.checks.last().repos.iter().any(|repo| repo.unlabelled_until.is_some());
-        world.pass(if round == LEAST && waits { Span::hours(25) } else { Span::minutes(6) });
+        world.pass(if round == LEAST && waits { Span::hours(25) } else { PAUSE });
     }
-    let rows = world.checks.last().clone();
+    let rows = world.look_at_everything();
     let what = unrest(world, &rows);
-    world.violate("rest", format!("not at rest {} minutes after the last fault: {what:?}", ROUNDS * 6));
+    world.violate("rest", format!("not at rest after {ROUNDS} rounds without a fault: {what:?}"));
 }
 
 fn deliver_all(world: &mut World) {
@@ -74,10 +82,6 @@ fn deliver_all(world: &mut World) {
         let letter = world.mail.remove(0);
         acts::deliver(world, at, letter);
     }
-}
-
-fn is_at_rest(world: &World) -> bool {
-    world.mail.is_empty() && unrest(world, world.checks.last()).is_empty()
 }
 
 /// Returns what is still open.
@@ -118,6 +122,36 @@ fn unrest(world: &World, rows: &Rows) -> Vec<String> {
         }
     }
     open
+}
+
+/// Gives the senders some time for what they could not write at once.
+fn send_comments(world: &mut World) {
+    for _ in 0..8 {
+        let rows = world.look_at_everything();
+        let waits = |one: &WantedRow| {
+            one.state == "pending" && rows.repo(&one.repo_id).is_some_and(|repo| repo.inactive.is_none())
+        };
+        if world.violation.is_some() || !rows.wanted.iter().any(waits) {
+            return;
+        }
+        world.pass(Span::secs(31));
+        for at in world.awake() {
+            world.run_step(at, Step::Sender);
+            world.run_step(at, Step::Feed);
+        }
+    }
+}
+
+/// A repository that GitHub did not show is asked for every minute in the first hour.
+fn returned(world: &mut World, rows: &Rows) {
+    for repo in world.cast.repos.clone().iter().filter(|repo| repo.is_served()) {
+        let Some(row) = row_of(rows, repo) else { continue };
+        let lately = row.inactive_since.is_some_and(|since| world.now() - since < 3_000_000);
+        let unseen = row.inactive.as_ref().is_some_and(|why| why.contains("may not see"));
+        if lately && unseen {
+            world.violate("GitHub's state (8)", format!("{} is visible again, and nobody asks for it", row.name));
+        }
+    }
 }
 
 fn row_of<'r>(rows: &'r Rows, repo: &Repo) -> Option<&'r RepoRow> {
@@ -202,6 +236,12 @@ fn tasks(world: &mut World, rows: &Rows) {
             if !fits {
                 let said = if offered { "open and labelled" } else { "not open and labelled" };
                 world.violate("GitHub's state (8)", format!("{name}#{number} is {said}, and its task is {state}"));
+                return;
+            }
+            if let Some(task) = tasks.get(number).filter(|task| task.state == "ready" && task.hold.is_none())
+                && let Some(found) = super::grants::text(world, &row, task)
+            {
+                world.violate(found.check, found.found);
                 return;
             }
             if let Some(task) = tasks.get(number).filter(|task| task.withheld.is_some() && task.state == "ready") {
@@ -342,6 +382,16 @@ fn feed(world: &mut World, _: &Rows) {
     }
 }
 
+/// Nobody without a token sees the private repository, wherever they look.
+fn privacy(world: &mut World, _: &Rows) {
+    let Some(at) = world.awake().first().copied() else { return };
+    for path in Client::PUBLIC {
+        if world.ask(at, Client::read(path)).is_none() {
+            return;
+        }
+    }
+}
+
 /// What is eligible is granted, and every rule that refuses is right to do so.
 fn grants(world: &mut World, _: &Rows) {
     let Some(at) = world.awake().first().copied() else { return };
@@ -351,8 +401,7 @@ fn grants(world: &mut World, _: &Rows) {
             return;
         }
     }
-    world.look();
-    let rows = world.checks.last().clone();
+    let rows = world.look_at_everything();
     let ready: Vec<TaskRow> = rows.tasks.iter().filter(|task| task.state == "ready").cloned().collect();
     for worker in &workers {
         let Some(row) = rows.worker(&worker.id).cloned() else { continue };
@@ -372,7 +421,8 @@ fn grants(world: &mut World, _: &Rows) {
                 if rule["holds"].as_bool() == Some(false) {
                     world.coverage.note("refusals at rest", name);
                     if let Some(found) = wrong_refusal(world, &rows, task, &row, name) {
-                        world.violate("refusals are true", format!("{name} for {:?}: {found}", task.issue));
+                        let told = format!("{name} for {:?} ({}): {found}", task.issue, rule["reason"]["message"]);
+                        world.violate("refusals are true", told);
                         return;
                     }
                 }

@@ -4,7 +4,7 @@ use super::broken;
 use crate::rows::{LeaseRow, RepoRow, Rows, TaskRow};
 use crate::story::Violation;
 use crate::world::World;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A count may have begun so much before it read the list.
 const COUNT_SLACK: i64 = 60_000;
@@ -12,7 +12,7 @@ const COUNT_SLACK: i64 = 60_000;
 pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
     let known = |lease: &LeaseRow| world.checks.leases.contains_key(&lease.id);
     let granted: Vec<&LeaseRow> = rows.live().filter(|lease| !known(lease)).collect();
-    if let Some(found) = claims(world, rows) {
+    if let Some(found) = claims(world, rows).or_else(|| words(world, rows)) {
         return Some(found);
     }
     for lease in granted {
@@ -28,19 +28,34 @@ pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
     None
 }
 
-/// A claim by comment is worth one lease: no task has more of them than claims were written on its issue.
+/// A claim by comment is worth one lease: nobody has more of them than they wrote claims on the issue.
 fn claims(world: &World, rows: &Rows) -> Option<Violation> {
-    for task in &rows.tasks {
-        let (Some(issue), Some(repo)) = (task.issue.and_then(|n| u64::try_from(n).ok()), rows.repo(&task.repo_id))
-        else {
-            continue;
-        };
-        let Some(github_id) = repo.github() else { continue };
-        let taken = rows.leases.iter().filter(|lease| lease.task_id == task.id && lease.via == "comment").count();
-        let said = world.cast.claims.get(&(github_id, issue)).copied().unwrap_or(0);
+    let mut taken: BTreeMap<(u64, u64, u64), usize> = BTreeMap::new();
+    for lease in rows.leases.iter().filter(|lease| lease.via == "comment") {
+        let (Some(task), Some(repo)) = (rows.task(&lease.task_id), rows.repo(&lease.repo_id)) else { continue };
+        let issue = task.issue.and_then(|issue| u64::try_from(issue).ok());
+        let account = lease.person.strip_prefix("gh:").and_then(|id| id.parse().ok());
+        let (Some(github_id), Some(issue), Some(account)) = (repo.github(), issue, account) else { continue };
+        *taken.entry((github_id, issue, account)).or_default() += 1;
+    }
+    for ((repo, issue, account), taken) in taken {
+        let said = world.cast.claims.get(&(repo, issue, account)).copied().unwrap_or(0);
         if taken > said {
-            let found = format!("issue {issue} was claimed {taken} times, by {said} comments");
+            let found = format!("gh:{account} got issue {issue} {taken} times, by {said} claims");
             return broken("commands run once (8)", found);
+        }
+    }
+    None
+}
+
+/// Nobody's words are run as another's: a comment has no more commands than its author wrote lines.
+fn words(world: &World, rows: &Rows) -> Option<Violation> {
+    for said in &world.cast.said {
+        let comment = i64::try_from(said.comment).unwrap_or(0);
+        let ran = rows.commands.iter().filter(|command| command.comment_id == comment).count();
+        if ran > said.lines {
+            let found = format!("{ran} commands of the comment {comment} ran; {} wrote {}", said.by, said.lines);
+            return broken("words of others", found);
         }
     }
     None
@@ -56,7 +71,9 @@ pub(super) fn limit(repo: &RepoRow) -> i64 {
 /// Work that certainly takes a slot: tasks that are held or under review, each once, and leases that ended without a
 /// pull request since the last count.
 fn budget(world: &World, rows: &Rows, repo: &RepoRow) -> Option<Violation> {
-    let limit = limit(repo);
+    // It can be lowered in the commit after the grant.
+    let before = world.checks.last().repo(&repo.id).map_or(0, limit);
+    let limit = limit(repo).max(before);
     let mut used: BTreeSet<String> =
         rows.live().filter(|lease| lease.repo_id == repo.id).map(|l| l.task_id.clone()).collect();
     let Some(counted_at) = repo.counted_at else {
@@ -64,6 +81,9 @@ fn budget(world: &World, rows: &Rows, repo: &RepoRow) -> Option<Violation> {
     };
     if repo.count_failed_at.is_some() {
         return broken("budget (4)", format!("a grant in {} although the last count failed", repo.name));
+    }
+    if world.alone_since.is_some_and(|since| counted_at < since) {
+        return broken("budget (4)", format!("a grant in {} by a count from before the restart", repo.name));
     }
     let is_open =
         |number: i64| rows.pulls.iter().any(|p| p.repo_id == repo.id && p.number == number && p.state == "open");
@@ -151,7 +171,9 @@ fn eligible(world: &World, rows: &Rows, repo: &RepoRow, task: &TaskRow, lease: &
     if let Some(hold) = &task.hold {
         return refuse(format!("the task waits for a maintainer: {hold}"));
     }
-    if let Some(why) = &repo.inactive {
+    // It can leave in the commit after the grant.
+    let before = world.checks.last().repo(&repo.id).and_then(|before| before.inactive.as_ref());
+    if let (Some(why), Some(_)) = (&repo.inactive, before) {
         return refuse(format!("the repository is not served: {why}"));
     }
     if repo.managed == 1 && lease.person.starts_with("w:") {
@@ -188,7 +210,7 @@ fn merged(rows: &Rows, repo: &RepoRow, lease: &LeaseRow) -> usize {
 }
 
 /// The text that is handed out was offered by somebody who may.
-fn text(world: &World, repo: &RepoRow, task: &TaskRow) -> Option<Violation> {
+pub(super) fn text(world: &World, repo: &RepoRow, task: &TaskRow) -> Option<Violation> {
     let (github_id, issue) = (repo.github()?, u64::try_from(task.issue?).ok()?);
     let approved = world.cast.approved.get(&(github_id, issue));
     let given = (task.title.clone(), task.description.clone());

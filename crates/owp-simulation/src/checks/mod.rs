@@ -1,5 +1,6 @@
 //! What must hold after every commit, and of every answer. The numbers are those of docs/ARCHITECTURE.md.
 
+mod causes;
 pub(crate) mod end;
 mod grants;
 
@@ -50,6 +51,8 @@ pub(crate) struct Checks {
     events: BTreeSet<String>,
     /// The last number of each chain.
     last_seq: BTreeMap<String, i64>,
+    /// Comments whose commands ran.
+    run: BTreeSet<i64>,
     /// The ids of the events that the reader of the feed has seen.
     read: BTreeSet<String>,
     pub(crate) found: Option<Violation>,
@@ -63,10 +66,6 @@ impl Checks {
 
     fn find(&mut self, check: &'static str, found: String) {
         self.found.get_or_insert(Violation { check, found });
-    }
-
-    pub(crate) fn tasks(&self) -> Vec<String> {
-        self.last.tasks.iter().map(|task| task.id.clone()).collect()
     }
 
     pub(crate) fn live_leases(&self) -> Vec<String> {
@@ -180,11 +179,13 @@ pub(crate) fn after_commit(world: &mut World, rows: Rows) {
     let broken = leases_and_tasks(world, &rows)
         .or_else(|| events(world, &rows))
         .or_else(|| deliveries(world, &rows))
-        .or_else(|| grants::check(world, &rows));
+        .or_else(|| grants::check(world, &rows))
+        .or_else(|| causes::check(world, &rows));
     let checks = &mut world.checks;
     for lease in &rows.leases {
         checks.leases.insert(lease.id.clone(), lease.clone());
     }
+    checks.run.extend(rows.commands.iter().map(|command| command.comment_id));
     for live in checks.live_during.values_mut() {
         live.extend(rows.live().map(|lease| lease.id.clone()));
     }
@@ -260,6 +261,14 @@ fn leases_and_tasks(world: &World, rows: &Rows) -> Option<Violation> {
         if !old.is_live() && (lease.is_live() || old.state != lease.state || old.expires_at != lease.expires_at) {
             return broken("stale writes (3)", format!("the ended lease {} changed: {old:?} → {lease:?}", lease.id));
         }
+        let due = match lease.state.as_str() {
+            "expired" => Some(lease.expires_at),
+            "ack_timeout" => old.ack_by,
+            _ => None,
+        };
+        if old.is_live() && due.is_some_and(|due| lease.ended_at.is_some_and(|at| at < due)) {
+            return broken("leases end", format!("the lease {} is {} before its time", lease.id, lease.state));
+        }
         let ends_too_late = lease.is_live() && lease.expires_at > lease.max_until && lease.expires_at > old.expires_at;
         if ends_too_late {
             return broken("lease lifetime", format!("the lease {} lasts beyond its maximum", lease.id));
@@ -333,6 +342,14 @@ fn deliveries(world: &World, rows: &Rows) -> Option<Violation> {
     // After a week no delivery can come again, and the pool forgets its id. Its clock may be a day ahead.
     let recent = world.now() - 5 * 86_400_000;
     let mut known = world.checks.acknowledged.iter().filter(|(_, at)| **at > recent);
-    let (lost, _) = known.find(|(guid, _)| !stored.contains(guid.as_str()))?;
+    let lost = known.find(|(guid, _)| !stored.contains(guid.as_str())).map(|(guid, _)| guid);
+    // The effect of a command and the end of its delivery are one commit.
+    let run =
+        |comment: i64| !world.checks.run.contains(&comment) && rows.commands.iter().any(|c| c.comment_id == comment);
+    let half = rows.deliveries.iter().find(|one| one.state == "processing" && one.comment_id.is_some_and(run));
+    if let Some(half) = half {
+        return broken("effects are done once (8)", format!("the delivery {} has its effect and is not done", half.id));
+    }
+    let lost = lost?;
     broken("acknowledged means durable (8)", format!("the delivery {lost} was acknowledged and is not stored"))
 }
