@@ -3,6 +3,7 @@
 
 mod frozen;
 mod stage;
+mod under_load;
 
 use serde_json::json;
 use stage::Stage;
@@ -18,7 +19,6 @@ enum Kills {
 async fn play(kills: Kills) -> Vec<Vec<String>> {
     let mut s = Stage::start().await;
     let step = |stage: Stage| async move {
-        let mut stage = stage;
         if kills == Kills::AfterEveryStep {
             stage.kill_and_restart().await;
         }

@@ -5,25 +5,27 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const REPO: &str = "acme/rocket";
-const ADMIN: &str = "an-admin-token-for-the-test";
+pub(crate) const ADMIN: &str = "an-admin-token-for-the-test";
 /// Long enough for a lost answer's settling time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Stage {
     sandbox: Child,
-    serve: Option<Child>,
+    serve: Mutex<Option<Child>>,
     facts: Value,
-    url: String,
+    pub(crate) url: String,
+    database: Option<String>,
     folder: tempfile::TempDir,
     http: Client,
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for child in self.serve.iter_mut().chain([&mut self.sandbox]) {
+        for child in self.serve.get_mut().unwrap().iter_mut().chain([&mut self.sandbox]) {
             let _ended = child.kill();
             let _reaped = child.wait();
         }
@@ -32,6 +34,12 @@ impl Drop for Stage {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// Starts both, the service on this database; without one, on a file of its own.
+    pub(crate) async fn start_on(database: Option<&str>) -> Self {
+        let database = database.map(ToOwned::to_owned);
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
         let mut sandbox = owp(&[])
@@ -44,12 +52,13 @@ impl Stage {
         let mut line = String::new();
         BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let facts = serde_json::from_str(&line).unwrap();
-        let mut stage = Self { sandbox, serve: None, facts, url, folder, http: Client::new() };
+        let http = Client::new();
+        let stage = Self { sandbox, serve: Mutex::default(), facts, url, database, folder, http };
         stage.start_serve().await;
         stage
     }
 
-    async fn start_serve(&mut self) {
+    async fn start_serve(&self) {
         let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
         let child = owp(&[])
             .args(["serve", "--listen", self.url.trim_start_matches("http://")])
@@ -62,12 +71,14 @@ impl Stage {
             .env("OWP_COMMENT_SPACING", "20ms")
             .env("OWP_COMMENT_SETTLE", "1s")
             .env("OWP_COUNT_EVERY", "500ms")
+            .env("OWP_RATE_LIMIT", "off")
             .env("OWP_LOG", "json")
+            .envs(self.database.iter().map(|url| ("OWP_DATABASE_URL", url)))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(self.folder.path().join("serve.log")).unwrap())
             .spawn()
             .unwrap();
-        self.serve = Some(child);
+        *self.serve.lock().unwrap() = Some(child);
         let began = Instant::now();
         while !self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|a| a.status().is_success()) {
             assert!(began.elapsed() < PATIENCE, "owp serve does not get ready: {}", self.log());
@@ -86,8 +97,9 @@ impl Stage {
     }
 
     /// `kill -9`, and a new process on the same database.
-    pub(crate) async fn kill_and_restart(&mut self) {
-        let mut serve = self.serve.take().unwrap();
+    pub(crate) async fn kill_and_restart(&self) {
+        let taken = self.serve.lock().unwrap().take();
+        let mut serve = taken.expect("it runs");
         serve.kill().unwrap();
         serve.wait().unwrap();
         self.start_serve().await;
@@ -203,7 +215,7 @@ impl Stage {
         all
     }
 
-    async fn ours(&self, issue: i64) -> Vec<String> {
+    pub(crate) async fn ours(&self, issue: i64) -> Vec<String> {
         let comments = self.github("mona", "GET", &format!("/issues/{issue}/comments?per_page=100"), json!({})).await;
         let ours = |c: &&Value| !c["performed_via_github_app"].is_null();
         comments.as_array().unwrap().iter().filter(ours).map(|c| c["body"].as_str().unwrap().to_owned()).collect()

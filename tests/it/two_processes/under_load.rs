@@ -1,0 +1,169 @@
+//! `kill -9` under load, again and again: what was acknowledged is there, and nothing was granted or said twice.
+
+use super::stage::{ADMIN, Stage};
+use crate::support::database::{Db, TestDatabase, on_both};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+on_both!(a_pool_that_is_killed_under_load_keeps_what_it_acknowledged);
+
+/// Times that the service is killed; the variable is for longer runs.
+const KILLS: &str = "OWP_TEST_KILLS";
+const DEFAULT_KILLS: u64 = 40;
+/// Workers that take and finish tasks meanwhile.
+const WORKERS: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client that repeats a call, under its key, until it has an answer.
+#[derive(Clone)]
+struct Caller {
+    http: Client,
+    url: String,
+    stage: Arc<Stage>,
+    over: Arc<AtomicBool>,
+}
+
+impl Caller {
+    async fn call(&self, method: Method, path: &str, token: &str, body: &Value, key: &str) -> (StatusCode, Value) {
+        let began = Instant::now();
+        loop {
+            let call = self.http.request(method.clone(), format!("{}{path}", self.url)).json(body);
+            let call = call.header("Idempotency-Key", format!("\"{key}\""));
+            let call = if token == ADMIN { call.header("X-Admin-Token", ADMIN) } else { call.bearer_auth(token) };
+            if let Ok(answer) = call.send().await
+                && answer.status() != StatusCode::SERVICE_UNAVAILABLE
+            {
+                let status = answer.status();
+                if let Ok(body) = answer.json::<Value>().await {
+                    let busy = body["type"].as_str().is_some_and(|kind| kind.ends_with("idempotency-key-in-use"));
+                    if !busy {
+                        return (status, body);
+                    }
+                }
+            }
+            assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// A worker adds tasks, takes some and finishes them; gives what was acknowledged: tasks with their last state.
+async fn work(caller: Caller, name: usize) -> BTreeMap<String, &'static str> {
+    let mut acknowledged = BTreeMap::new();
+    let register = json!({ "name": format!("worker {name}"), "capacity_points": 5, "max_concurrent_tasks": 1 });
+    let (status, told) = caller.call(Method::POST, "/v1/workers/register", "", &register, &format!("r-{name}")).await;
+    assert!(status.is_success(), "{told}");
+    let token = told["token"].as_str().unwrap().to_owned();
+    let mut serial = 0;
+    while caller.goes_on() {
+        serial += 1;
+        let task = json!({ "repo": "acme/manual", "title": format!("Task {name}-{serial}") });
+        let (status, told) =
+            caller.call(Method::POST, "/v1/admin/tasks", ADMIN, &task, &format!("t-{name}-{serial}")).await;
+        assert!(status.is_success(), "{told}");
+        acknowledged.entry(told["task_id"].as_str().unwrap().to_owned()).or_insert("ready");
+        let (_, told) = caller.call(Method::GET, "/v1/work", &token, &json!({}), "unused").await;
+        for lease in told["leases"].as_array().into_iter().flatten() {
+            let (task, lease) = (lease["task_id"].as_str().unwrap(), lease["lease_id"].as_str().unwrap());
+            for state in ["in_progress", "merged"] {
+                let report = json!({ "status": state, "lease_id": lease });
+                let path = format!("/v1/tasks/{task}/status");
+                let key = format!("s-{task}-{lease}-{state}");
+                let (status, told) = caller.call(Method::POST, &path, &token, &report, &key).await;
+                assert!(status.is_success(), "{state} of a lease that is held: {status} {told}");
+                acknowledged.insert(task.to_owned(), state);
+            }
+        }
+    }
+    acknowledged
+}
+
+/// People open issues and ask about them on GitHub; gives the issues.
+async fn write(caller: Caller) -> Vec<i64> {
+    let mut issues = Vec::new();
+    while caller.goes_on() {
+        let issue = caller.stage.open_issue("mona", &format!("Wish {}", issues.len())).await;
+        let labels = json!({ "labels": ["pool:ready"] });
+        caller.stage.github("mona", "POST", &format!("/issues/{issue}/labels"), labels).await;
+        caller.stage.comment("ada", issue, "/owp why").await;
+        issues.push(issue);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    issues
+}
+
+/// Reads every event, page by page.
+async fn events(caller: &Caller) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/events?limit=100{cursor}");
+        let (status, page) = caller.call(Method::GET, &path, ADMIN, &json!({}), "unused").await;
+        assert!(status.is_success(), "{page}");
+        all.extend(page["events"].as_array().unwrap().iter().cloned());
+        if page["more"] != true {
+            return all;
+        }
+        cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
+    }
+}
+
+async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
+    let kills = std::env::var_os(KILLS).and_then(|kills| kills.to_str()?.parse().ok()).unwrap_or(DEFAULT_KILLS);
+    let database = TestDatabase::empty(db).await;
+    let stage = Arc::new(Stage::start_on(Some(&database.url)).await);
+    let http = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+    let caller = Caller { http, url: stage.url.clone(), stage: Arc::clone(&stage), over: Arc::default() };
+    let repo = json!({ "repo": "acme/manual", "max_open_prs": 20 });
+    assert!(caller.call(Method::POST, "/v1/admin/repos", ADMIN, &repo, "repo").await.0.is_success());
+    let workers: Vec<_> = (0..WORKERS).map(|name| tokio::spawn(work(caller.clone(), name))).collect();
+    let people = tokio::spawn(write(caller.clone()));
+    let mut pause = 7_u64;
+    for _ in 0..kills {
+        pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_millis(20 + (pause >> 33) % 230)).await;
+        stage.kill_and_restart().await;
+    }
+    caller.over.store(true, Ordering::Relaxed);
+    let mut acknowledged = BTreeMap::new();
+    for worker in workers {
+        acknowledged.extend(worker.await.unwrap());
+    }
+    let issues = people.await.unwrap();
+    // Everybody is answered, also whose delivery met nobody.
+    for issue in &issues {
+        stage.until_said(*issue, "owp:key=reply").await;
+    }
+    stage.until_quiet(&issues).await;
+
+    for (task, state) in &acknowledged {
+        let (status, told) = caller.call(Method::GET, &format!("/v1/tasks/{task}"), ADMIN, &json!({}), "unused").await;
+        assert!(status.is_success(), "the task {task} was acknowledged and is lost: {told}");
+        assert!(*state != "merged" || told["state"] == "merged", "the end of {task} was acknowledged: {told}");
+    }
+    let merged = acknowledged.values().filter(|state| **state == "merged").count();
+    assert!(merged > 10 && issues.len() > 2, "there was no load: {merged} tasks done, {} issues", issues.len());
+
+    let (mut held, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for event in events(&caller).await {
+        assert!(seen.insert(event["id"].to_string()), "an event comes twice: {event}");
+        let task = event["task_id"].to_string();
+        match event["kind"].as_str().unwrap() {
+            "lease.granted" => assert!(held.insert(task), "granted twice: {event}"),
+            "lease.ended" => assert!(held.remove(&task), "ended twice: {event}"),
+            _ => {}
+        }
+    }
+    for issue in issues {
+        let said = stage.ours(issue).await;
+        let keys: BTreeSet<_> = said.iter().filter_map(|body| owp_github::render::find_key(body)).collect();
+        assert_eq!(keys.len(), said.len(), "said twice on #{issue}: {said:#?}");
+    }
+}
