@@ -304,6 +304,7 @@ fn settings(open_registration: bool, spans: Spans) -> Settings {
     Settings {
         comment_spacing: or(spans.comment_spacing, usual.comment_spacing),
         comment_settle: or(spans.comment_settle, usual.comment_settle),
+        takeover_after: or(spans.takeover_after, usual.takeover_after),
         count_every: or(spans.count_every, usual.count_every),
         watch_every: or(spans.watch_every, usual.watch_every),
         downtime_after: or(spans.downtime_after, usual.downtime_after),

@@ -83,6 +83,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "OWP_COMMENT_SETTLE",
         "Time to wait for a comment to appear after a request without a response, before it is written again. Default `30s`.",
     ),
+    (
+        "OWP_TAKEOVER_AFTER",
+        "Time after which a comment, delivery or sync of a replica that fell silent is taken over by another. Default `2min`; longer than GitHub takes for one answer.",
+    ),
     ("OWP_COUNT_EVERY", "Interval at which open pull requests are counted on GitHub. Default `5min`."),
     (
         "OWP_WATCH_EVERY",
@@ -171,6 +175,8 @@ pub struct Spans {
     pub comment_spacing: Option<Duration>,
     /// `OWP_COMMENT_SETTLE`
     pub comment_settle: Option<Duration>,
+    /// `OWP_TAKEOVER_AFTER`
+    pub takeover_after: Option<Duration>,
     /// `OWP_COUNT_EVERY`
     pub count_every: Option<Duration>,
     /// `OWP_WATCH_EVERY`
@@ -210,6 +216,7 @@ impl ServeConfig {
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,
                 comment_settle: span(env, "OWP_COMMENT_SETTLE")?,
+                takeover_after: span(env, "OWP_TAKEOVER_AFTER")?,
                 count_every: span(env, "OWP_COUNT_EVERY")?,
                 watch_every: span(env, "OWP_WATCH_EVERY")?,
                 downtime_after: downtime_after(env)?,

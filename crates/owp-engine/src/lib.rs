@@ -92,6 +92,8 @@ impl GitHubSide {
     }
 }
 
+/// Renewals of a hold in the time that it lasts.
+const RENEWALS: i64 = 4;
 /// A little after the hour, when fewer clients call GitHub.
 const REDELIVER_AT: &str = "17 * * * *";
 /// Longer than a restart or a failover, which costs nobody a lease: a minutely heartbeat misses once.
@@ -104,6 +106,9 @@ pub struct Settings {
     pub comment_spacing: Span,
     /// Time for which the comment of a write without a response may still appear.
     pub comment_settle: Span,
+    /// Time after which a comment, delivery or sync that a silent replica holds is taken over by another. Longer than
+    /// one call to GitHub.
+    pub takeover_after: Span,
     /// Interval between counts of open pull requests.
     pub count_every: Span,
     /// Interval between requests for changes in a repository.
@@ -133,6 +138,7 @@ impl Default for Settings {
         Self {
             comment_spacing: Span::secs(1),
             comment_settle: Span::secs(30),
+            takeover_after: Span::minutes(2),
             count_every: Span::minutes(5),
             watch_every: Span::minutes(2),
             compare_every: Span::minutes(15),

@@ -33,6 +33,13 @@ impl Span {
     }
 }
 
+impl std::ops::Mul<i64> for Span {
+    type Output = Self;
+    fn mul(self, times: i64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+}
+
 impl std::ops::Add<Span> for Timestamp {
     type Output = Self;
     fn add(self, span: Span) -> Self {

@@ -25,8 +25,9 @@ statements! {
 
 /// Retention of stored responses.
 const KEPT_FOR: Span = Span::hours(24);
-/// Time for a request to respond before another may run it again.
-const BUSY_FOR: Span = Span::secs(60);
+/// Time for a request to respond before another may run it again. Short, because a worker whose call met the death of a
+/// replica waits that long; an effect that comes later than its key was taken over is rolled back.
+const BUSY_FOR: Span = Span::secs(15);
 
 /// A stored response.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,6 +32,7 @@ mod policies;
 mod pulls;
 mod repos;
 mod resources;
+#[cfg_attr(not(feature = "simulation"), expect(dead_code, unreachable_pub, reason = "only simulations make one"))]
 mod simulated;
 mod slots;
 mod standing;

@@ -70,6 +70,7 @@ impl Stage {
             .env("GITHUB_API_URL", text("api_url"))
             .env("OWP_COMMENT_SPACING", "20ms")
             .env("OWP_COMMENT_SETTLE", "1s")
+            .env("OWP_TAKEOVER_AFTER", "4s")
             .env("OWP_COUNT_EVERY", "500ms")
             .env("OWP_RATE_LIMIT", "off")
             .env("OWP_LOG", "json")

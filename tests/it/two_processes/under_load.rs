@@ -15,8 +15,8 @@ on_both!(a_pool_that_is_killed_under_load_keeps_what_it_acknowledged);
 const KILLS: &str = "OWP_TEST_KILLS";
 const DEFAULT_KILLS: u64 = 40;
 /// Workers that take and finish tasks meanwhile.
-const WORKERS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(60);
+const WORKERS: usize = 12;
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client that repeats a call, under its key, until it has an answer.
 #[derive(Clone)]
@@ -30,22 +30,24 @@ struct Caller {
 impl Caller {
     async fn call(&self, method: Method, path: &str, token: &str, body: &Value, key: &str) -> (StatusCode, Value) {
         let began = Instant::now();
+        let mut last = String::new();
         loop {
             let call = self.http.request(method.clone(), format!("{}{path}", self.url)).json(body);
             let call = call.header("Idempotency-Key", format!("\"{key}\""));
             let call = if token == ADMIN { call.header("X-Admin-Token", ADMIN) } else { call.bearer_auth(token) };
-            if let Ok(answer) = call.send().await
-                && answer.status() != StatusCode::SERVICE_UNAVAILABLE
-            {
-                let status = answer.status();
-                if let Ok(body) = answer.json::<Value>().await {
+            match call.send().await {
+                Ok(answer) => {
+                    let status = answer.status();
+                    let body = answer.json::<Value>().await.unwrap_or_default();
                     let busy = body["type"].as_str().is_some_and(|kind| kind.ends_with("idempotency-key-in-use"));
-                    if !busy {
+                    if !busy && !body.is_null() && status != StatusCode::SERVICE_UNAVAILABLE {
                         return (status, body);
                     }
+                    last = format!("{status} {body}");
                 }
+                Err(error) => last = format!("{error:?}"),
             }
-            assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer");
+            assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer, last: {last}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

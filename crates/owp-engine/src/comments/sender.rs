@@ -16,8 +16,6 @@ use owp_store::{Scope, WantedComment, WriteQuota, transaction};
 use serde_json::json;
 use tracing::Instrument;
 
-/// Time for one comment after which another sender takes over.
-const HOLD: Span = Span::minutes(2);
 const MAX_BACKOFF: Span = Span::minutes(10);
 /// Pause before a refusal is confirmed: an earlier answer may come from the same lagging replica.
 const CONFIRM_AFTER: Span = Span::secs(20);
@@ -103,10 +101,11 @@ impl Comments<'_> {
 
     /// Takes the next comment. One whose response was lost is taken only after it had time to appear.
     async fn take_comment(&self, settle: Span) -> Result<Option<WantedComment>, EngineError> {
+        let hold = self.settings().takeover_after;
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                let Some(wanted) = tx.comments().take(HOLD, QUOTA).await? else { return Ok(None) };
+                let Some(wanted) = tx.comments().take(hold, QUOTA).await? else { return Ok(None) };
                 let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                 if settled > tx.now() {
                     tx.comments().postpone(&wanted, settled, "waiting for a lost answer's effect", true).await?;

@@ -2,7 +2,6 @@
 //! repository. Their effect and completion are one commit. Whatever they report, the pool applies GitHub's current
 //! state.
 
-use crate::Intake;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::comment::Thread;
@@ -10,6 +9,7 @@ use crate::intake::hints::Hint;
 use crate::policy::reads::FRESH;
 use crate::tracking::issues::{self, IssueView, Loss};
 use crate::tracking::pulls;
+use crate::{Intake, RENEWALS};
 use futures_util::future::BoxFuture;
 use owp_base::histogram::millis;
 use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnapshot, read_delivery};
@@ -23,10 +23,6 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
-/// Time without a renewal after which another process takes a delivery over.
-const HOLD: Span = Span::minutes(2);
-/// Minimum interval between two renewals.
-const KEEP_EVERY: Span = Span::secs(30);
 /// Interval between checks for a due renewal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Retention of delivery ids. GitHub redelivers for three days, so no id returns after a week.
@@ -101,6 +97,7 @@ impl Intake<'_> {
 
     /// Processes the oldest due delivery. Returns false when there is none.
     pub async fn step_inbox(&self) -> Result<bool, EngineError> {
+        let hold = self.settings().takeover_after;
         let taken = self
             .store()
             .write(
@@ -112,7 +109,7 @@ impl Intake<'_> {
                             RetryDecision::GiveUp => bury(tx, &lost, "whoever took it never finished").await?,
                         }
                     }
-                    tx.deliveries().take(HOLD).await
+                    tx.deliveries().take(hold).await
                 }),
             )
             .await;
@@ -151,15 +148,16 @@ impl Intake<'_> {
     /// over.
     async fn hold(&self, delivery: &Delivery) -> EngineError {
         let now = || Timestamp(self.store().clock().now_ms());
+        let hold = self.settings().takeover_after;
         let mut kept_at = now();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if now() - kept_at < KEEP_EVERY {
+            if (now() - kept_at) * RENEWALS < hold {
                 continue;
             }
             let taken = delivery.clone();
             let kept =
-                self.store().write(Scope::global(), transaction!(|tx| tx.deliveries().renew(&taken, HOLD).await)).await;
+                self.store().write(Scope::global(), transaction!(|tx| tx.deliveries().renew(&taken, hold).await)).await;
             match kept {
                 Ok(()) => kept_at = now(),
                 Err(lost @ StoreError::TakenOver(_)) => return lost.into(),

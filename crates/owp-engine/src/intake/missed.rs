@@ -11,8 +11,6 @@ use owp_store::{MissedWork, Scope, transaction};
 const KEPT: Span = Span::days(3);
 /// GitHub's clock differs from ours, and an attempt is dated by its start but listed at its end.
 const SLACK: Span = Span::minutes(5);
-/// Time after which another process takes over reading the list.
-const HOLD: Span = Span::minutes(10);
 /// Pause after a failed read.
 const RETRY: Span = Span::minutes(1);
 /// GitHub asks for one second between requests that are not reads.
@@ -34,11 +32,13 @@ impl Intake<'_> {
     }
 
     async fn read_missed(&self) -> Result<bool, EngineError> {
+        // Three days of deliveries are many pages.
+        let hold = self.settings().takeover_after * 5;
         let taken = self
             .write(
                 Scope::global(),
                 transaction!(|tx| {
-                    let (now, until) = (tx.now(), tx.now() + HOLD);
+                    let (now, until) = (tx.now(), tx.now() + hold);
                     let looked = tx.redeliveries().take_look(until).await?;
                     Ok(looked.map(|looked_until| (now, until, looked_until)))
                 }),

@@ -4,20 +4,16 @@
 //! Each part has its own file (`count`, `compare`, `lost_commands`); this one takes a repository, runs them and records
 //! the outcome.
 
-use crate::Reconciler;
 use crate::error::EngineError;
+use crate::{RENEWALS, Reconciler};
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span, Timestamp};
 use owp_store::{GitHubRepo, RepoRow, Scope, StoreError, transaction};
 use serde_json::json;
 
-/// Time for which a sync holds its repository. The hold is renewed meanwhile, so a crash costs no more than this.
-const HOLD: Span = Span::minutes(2);
-/// Hold after a sync that did not finish: a list of many slow pages may need longer.
-const LONGER: Span = Span::minutes(10);
-/// Age from which a hold is renewed.
-const RENEW_AFTER: Span = Span::secs(30);
+/// Holds that a sync gets after one that did not finish: a list of many slow pages may need longer.
+const LONGER: i64 = 5;
 /// Pause before a failed count is retried.
 const RETRY: Span = Span::secs(15);
 
@@ -45,13 +41,13 @@ impl Reconciler<'_> {
         if self.github().is_none() {
             return Ok(false);
         }
-        let every = self.settings().count_every;
+        let (every, hold) = (self.settings().count_every, self.settings().takeover_after);
         let taken = self
             .write(
                 Scope::global(),
                 transaction!(|tx| {
                     let now = tx.now();
-                    let taken = tx.sync().take((HOLD, LONGER), now + every).await?;
+                    let taken = tx.sync().take((hold, hold * LONGER), now + every).await?;
                     Ok(taken.map(|(row, until)| (row, until, tx.now())))
                 }),
             )
@@ -77,12 +73,13 @@ impl Reconciler<'_> {
     pub(crate) async fn keep_turn(&self, turn: Option<&mut SyncHold>) -> Result<(), EngineError> {
         let Some(turn) = turn else { return Ok(()) };
         let now = Timestamp(self.store().clock().now_ms());
-        if (turn.renewed_at..turn.renewed_at + RENEW_AFTER).contains(&now) {
+        let hold = self.settings().takeover_after;
+        if (Span(0)..hold).contains(&((now - turn.renewed_at) * RENEWALS)) {
             return Ok(());
         }
         let (id, mine) = (turn.repo.clone(), turn.until);
         let renewed =
-            self.store().write(Scope::global(), transaction!(|tx| tx.sync().renew(&id, mine, HOLD).await)).await?;
+            self.store().write(Scope::global(), transaction!(|tx| tx.sync().renew(&id, mine, hold).await)).await?;
         let Some(until) = renewed else {
             return Err(StoreError::Corrupt(format!("the sync of {} was taken over", turn.repo)).into());
         };

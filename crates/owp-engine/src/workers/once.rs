@@ -3,7 +3,7 @@
 //! A key is reserved before its call runs, and settled with the response. Some calls would have a second effect when
 //! repeated, or be refused as too late: adding tasks, claims, lease actions, status reports. They settle in the
 //! transaction of the effect, through [`Keep`], so that neither exists without the other. All other calls set a value;
-//! their response is stored right after the effect. If the process dies between the two, a retry after a minute runs
+//! their response is stored right after the effect. If the process dies between the two, a retry after 15 s runs
 //! the call again, which changes nothing more.
 //!
 //! A reservation ends by timeout or when its call is abandoned. A call still in progress then finds in [`Keep`] that it

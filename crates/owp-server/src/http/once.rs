@@ -179,7 +179,7 @@ async fn settle(api: &ApiState, once: Once, response: Response) -> Response {
         // Sends the stored form that repetitions get; it may differ in the seconds left.
         Ok(Some(kept)) => return kept_response(kept),
         Ok(None) => {}
-        // The effect is committed. The key is freed after a minute.
+        // The effect is committed. The key is freed in seconds.
         Err(error) => tracing::warn!(%error, "could not store the response for its idempotency key"),
     }
     Response::from_parts(parts, Body::from(bytes))
