@@ -1,6 +1,7 @@
 //! The whole story over HTTP alone: `owp sandbox` and `owp serve` as two processes, and `kill -9` of the service
 //! between any two steps.
 
+mod balancer;
 mod frozen;
 mod stage;
 mod under_load;

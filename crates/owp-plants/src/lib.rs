@@ -47,7 +47,7 @@ plants! {
     LateMarkHidesTheJump = "late-mark-hides-the-jump", "A sign of life that is recorded late hides that the clock was set back meanwhile.";
     CreateWaitsForItsToken = "create-waits-for-its-token", "A sender marks its create before it has a token, and may create the comment long after that.";
     LateJudgementIsApplied = "late-judgement-is-applied", "The judgement of an issue's text is applied although the task changed, or came to be, meanwhile.";
-    RemovalIsRepeated = "removal-is-repeated", "A removal that failed halfway is applied again, although the repository may be back.";
+    LateRemovalIsBelieved = "late-removal-is-believed", "A removal is applied although GitHub lists the repository: it came late, and the repository is back.";
     DeliveredGrantEndsThePull = "delivered-grant-ends-the-pull", "A worker is not filled up after a grant that its pull request delivers at once.";
     BudgetIgnoresLeases = "budget-ignores-leases", "The review budget counts open pull requests, but no leases.";
     EndedLeasesAreForgotten = "ended-leases-are-forgotten", "A lease that ended since the last count takes no slot, although a pull request may have come of it.";

@@ -77,6 +77,44 @@ impl Wrong {
     }
 }
 
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A token of the installation.
+    Token,
+    Issue,
+    Issues,
+    /// What happened to an issue.
+    Events,
+    /// A comment.
+    Comment,
+    Comments,
+    /// A new comment.
+    Create,
+    Pull,
+    Pulls,
+    Other,
+}
+
+impl Subject {
+    pub(crate) fn of(request: &Request<Bytes>) -> Self {
+        let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+        let is_read = request.method() == Method::GET;
+        match path.as_slice() {
+            [.., "access_tokens"] => Self::Token,
+            ["repos", _, _, "issues", "comments", _] => Self::Comment,
+            ["repos", _, _, "issues", _, "comments"] if !is_read => Self::Create,
+            ["repos", _, _, "issues", _, "comments"] | ["repos", _, _, "issues", "comments"] => Self::Comments,
+            ["repos", _, _, "issues", _, "events" | "timeline"] | ["graphql"] => Self::Events,
+            ["repos", _, _, "issues", _] if is_read => Self::Issue,
+            ["repos", _, _, "issues"] if is_read => Self::Issues,
+            ["repos", _, _, "pulls", _] if is_read => Self::Pull,
+            ["repos", _, _, "pulls"] if is_read => Self::Pulls,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// The client's error for an answer that did not come.
 fn lost() -> GitHubError {
     GitHubError::Lost { reason: "the connection was reset".to_owned() }

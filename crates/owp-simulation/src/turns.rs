@@ -1,7 +1,7 @@
 //! Turns of the processes: what they ask GitHub, and what they have done.
 
 use crate::acts;
-use crate::face::{self, Wrong};
+use crate::face::{self, Subject, Wrong};
 use crate::process::{Call, Done, Process, Step, Turn};
 use crate::world::World;
 use http::Method;
@@ -74,7 +74,8 @@ impl World {
     /// Answers a question of a process now, later, or wrongly.
     fn asked(&mut self, at: usize, call: Call) {
         self.check_turns(&call);
-        if !self.calm && self.chance(self.cast.silence) {
+        let hushed = self.hushed.take_if(|subject| *subject == Subject::of(&call.request)).is_some();
+        if hushed || (!self.calm && self.chance(self.cast.silence)) {
             self.say(format!("pool {at}: {} (GitHub does not answer yet)", face::line(&call.request)));
             let now = self.now();
             self.slots[at].held.push((call, now));
@@ -106,8 +107,12 @@ impl World {
         // Single comments are rarely asked for.
         let rare = is_read && call.request.uri().path().contains("/issues/comments/");
         let percent = if is_read && !rare { of_reads } else { of_writes };
-        let goes_wrong = !self.calm && self.chance(percent) && self.face.may_be_wrong(&call, now);
-        let wrong = goes_wrong.then(|| self.fault(is_read));
+        let may = !self.calm && self.face.may_be_wrong(&call, now);
+        let spoiled = self.spoiled.iter().position(|(subject, _)| may && *subject == Subject::of(&call.request));
+        let wrong = match spoiled {
+            Some(at) => Some(self.spoiled.remove(at).1),
+            None => (may && self.chance(percent)).then(|| self.fault(is_read)),
+        };
         let line = face::line(&call.request);
         if let Some(wrong) = wrong {
             self.coverage.note("faults of GitHub", wrong.name());
@@ -168,6 +173,22 @@ impl World {
         {
             self.answer_held(at);
         }
+    }
+
+    /// GitHub will be wrong in its next answer about something.
+    pub(crate) fn spoil(&mut self, subject: Subject, wrong: Wrong) {
+        self.spoiled.push((subject, wrong));
+    }
+
+    /// GitHub will let a process wait for its next answer about something.
+    pub(crate) fn hush(&mut self, subject: Subject) {
+        self.hushed = Some(subject);
+    }
+
+    /// What did not happen yet does not happen any more.
+    pub(crate) fn forget_plans(&mut self) {
+        self.spoiled.clear();
+        self.hushed = None;
     }
 
     /// Plans that a transaction of a process waits before it begins.

@@ -4,7 +4,7 @@ use crate::acts::{self, Cast};
 use crate::checks::Checks;
 use crate::coverage::Coverage;
 use crate::database::Database;
-use crate::face::Face;
+use crate::face::{Face, Subject, Wrong};
 use crate::process::{Call, LOOPS, Machine, Mishap, Process, Step};
 use crate::rows::{Reader, Rows};
 use crate::story::{Line, Outcome, Story, Violation};
@@ -79,6 +79,10 @@ pub(crate) struct World {
     pub(crate) alone_since: Option<i64>,
     /// What this history does more often than others, by choice.
     leanings: BTreeMap<&'static str, Vec<u32>>,
+    /// Faults that the next answers about these things will have.
+    pub(crate) spoiled: Vec<(Subject, Wrong)>,
+    /// What GitHub will not answer at once.
+    pub(crate) hushed: Option<Subject>,
     /// Deliveries on their way to the pool.
     pub(crate) mail: Vec<WebhookRequest>,
     database: String,
@@ -133,6 +137,8 @@ impl World {
             alone_since: None,
             leanings: BTreeMap::new(),
             births: 0,
+            spoiled: Vec::new(),
+            hushed: None,
             mail: Vec::new(),
             database: database.url.clone(),
             settings: Settings { downtime_after: DOWNTIME_AFTER, ..Settings::default() },
@@ -329,6 +335,12 @@ impl World {
         self.run(at);
     }
 
+    /// A process gets no turns any more.
+    pub(crate) fn freeze(&mut self, at: usize) {
+        self.coverage.note("faults of processes", "frozen");
+        self.slots[at].frozen_at = Some(self.now());
+    }
+
     pub(crate) fn has_held(&self, at: usize) -> bool {
         !self.slots[at].held.is_empty()
     }
@@ -376,6 +388,7 @@ impl World {
             if left.0 > 0 {
                 for at in self.awake() {
                     self.run_step(at, Step::Expiry);
+                    self.run_step(at, Step::Installations);
                 }
             }
         }

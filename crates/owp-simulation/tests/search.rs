@@ -17,7 +17,7 @@ fn place() -> Place {
 #[test]
 fn one_seed_has_one_trace() {
     let place = place();
-    for seed in [8, 12, 30, 40, 258] {
+    for seed in [8, 36, 114] {
         let story = Story::new(seed, STEPS, None);
         let (first, second) = (play(&story, &place), play(&story, &place));
         assert!(first.text(true) == second.text(true), "seed {seed} has two traces");
@@ -45,37 +45,39 @@ fn every_history_keeps_every_promise() {
 /// Each planted bug, with a seed that finds it.
 const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::RefusalBelievedAtOnce, 8),
-    (Plant::HiddenRepositoryBuriesComment, 6),
-    (Plant::RemovalIsRepeated, 258),
-    (Plant::DeliveredGrantEndsThePull, 30),
-    (Plant::BudgetIgnoresLeases, 3),
-    (Plant::EndedLeasesAreForgotten, 19),
-    (Plant::OldCountIsBelieved, 18),
+    (Plant::HiddenRepositoryBuriesComment, 16),
+    (Plant::LateRemovalIsBelieved, 114),
+    (Plant::DeliveredGrantEndsThePull, 44),
+    (Plant::BudgetIgnoresLeases, 19),
+    (Plant::EndedLeasesAreForgotten, 16),
+    (Plant::OldCountIsBelieved, 21),
+    (Plant::RestartKeepsOldCounts, 6),
     (Plant::PlanIsNotCheckedAgain, 1),
-    (Plant::NothingExpires, 20),
-    (Plant::RenewalsHaveNoEnd, 22),
-    (Plant::EndedLeaseIsAccepted, 11),
-    (Plant::EpochsStandStill, 11),
-    (Plant::RenewDropsTheArea, 19),
-    (Plant::AreaStaysLocked, 11),
+    (Plant::NothingExpires, 14),
+    (Plant::EndedLeaseIsAccepted, 2),
+    (Plant::EpochsStandStill, 14),
+    (Plant::RenewDropsTheArea, 40),
+    (Plant::AreaStaysLocked, 2),
     (Plant::EndsHaveNoEvent, 1),
-    (Plant::LostCommentIsRepeated, 19),
-    (Plant::SendersDoNotTakeTurns, 14),
+    (Plant::LostCommentIsRepeated, 1),
+    (Plant::FailedLookClearsTheDoubt, 1),
+    (Plant::SendersDoNotTakeTurns, 19),
     (Plant::DeliveryEndsAfterItsEffect, 64),
-    (Plant::EditRunsAsAuthor, 18),
-    (Plant::LostCommandsStayLost, 5),
-    (Plant::EditsAreTrusted, 80),
-    (Plant::ClockSetBackIsIgnored, 9),
-    (Plant::ApprovalRuleForgotten, 33),
+    (Plant::CommandsRunAgain, 39),
+    (Plant::EditRunsAsAuthor, 39),
+    (Plant::LostCommandsStayLost, 3),
+    (Plant::EditsAreTrusted, 43),
+    (Plant::ClockSetBackIsIgnored, 4),
+    (Plant::ApprovalRuleForgotten, 36),
     (Plant::BanRuleForgotten, 8),
     (Plant::SkillRuleForgotten, 8),
-    (Plant::TierRuleForgotten, 8),
+    (Plant::TierRuleForgotten, 11),
     (Plant::CapacityRuleForgotten, 4),
-    (Plant::ConcurrencyRuleForgotten, 20),
-    (Plant::PauseRuleForgotten, 12),
+    (Plant::ConcurrencyRuleForgotten, 9),
+    (Plant::PauseRuleForgotten, 1),
     (Plant::TaskListShowsPrivate, 1),
     (Plant::FeedShowsPrivate, 1),
-    (Plant::CursorSkips, 2),
+    (Plant::CursorSkips, 1),
     (Plant::FeedHeadStaysBehind, 1),
 ];
 
@@ -101,7 +103,7 @@ fn without_the_plant_the_same_seeds_keep_every_promise() {
 #[test]
 fn a_violation_becomes_a_short_story() {
     let place = place();
-    let long = Story::new(3, STEPS, Some(Plant::BudgetIgnoresLeases));
+    let long = Story::new(19, STEPS, Some(Plant::BudgetIgnoresLeases));
     let (short, outcome) = shrink(&long, &place);
     let found = outcome.violation.as_ref().expect("the shorter story breaks the same promise");
     assert_eq!(found.check, "budget (4)");

@@ -91,8 +91,10 @@ CREATE TABLE repositories (
   compares_answered BIGINT NOT NULL DEFAULT 0,
   -- Due time of the next request to GitHub whether anything changed in the repository.
   watch_due_at BIGINT NOT NULL DEFAULT 0,
-  -- Time up to which all comments were scanned for commands whose delivery may have been lost.
+  -- Time up to which all comments were scanned twice for commands whose delivery may have been lost: GitHub may leave
+  -- one out once. And the start of the last scan.
   heard_until BIGINT NOT NULL,
+  heard_at BIGINT NOT NULL,
   -- End of the grace period of open issues that lost the label, because many lost it at once; NULL while there is
   -- none.
   unlabelled_until BIGINT,

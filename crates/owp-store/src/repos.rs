@@ -20,8 +20,8 @@ statements! {
     REPOS_ALL = "SELECT * FROM repositories WHERE name_key <> id ORDER BY name_key";
     REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
-    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, created_at)
-        VALUES ($1, $2, $3, 0, $4, $4)";
+    REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, heard_at, created_at)
+        VALUES ($1, $2, $3, 0, $4, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
     REPO_SIGHTED = "UPDATE repositories SET github_id = $2, installation_id = $3, name = $4, name_key = $5,
         managed = 1, private = $6, inactive = $7, ask_again = 0,
@@ -30,7 +30,8 @@ statements! {
         former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
         count_from = CASE WHEN inactive IS NULL THEN count_from ELSE $11 END,
-        heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END
+        heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END,
+        heard_at = CASE WHEN managed = 1 AND inactive IS NULL OR heard_at > $9 THEN heard_at ELSE $9 END
         WHERE id = $1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
@@ -114,7 +115,7 @@ pub struct RepoRow {
     pub compares_asked: i64,
     /// Number of those requests that the last reconciliation covered.
     pub compares_answered: i64,
-    /// Time up to which its comments were scanned for commands whose delivery was missed.
+    /// Time up to which its comments were scanned twice for commands whose delivery was missed.
     pub heard_until: Timestamp,
 }
 

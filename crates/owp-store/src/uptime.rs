@@ -41,6 +41,7 @@ statements! {
     BACK_REPOS = "UPDATE repositories SET watch_due_at = 0, compares_asked = compares_asked + 1,
         compared_at = 0, sync_due_at = 0,
         heard_until = CASE WHEN heard_until > $1 THEN $2 ELSE heard_until END,
+        heard_at = CASE WHEN heard_at > $1 THEN $2 ELSE heard_at END,
         count_failed_at = CASE WHEN count_failed_at > $1 THEN $1 ELSE count_failed_at END";
     BACK_INSTALLATIONS = "UPDATE installations SET
         next_write_at = CASE WHEN next_write_at > $2 THEN $2 ELSE next_write_at END,

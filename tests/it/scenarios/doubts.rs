@@ -20,6 +20,7 @@ on_both!(
     an_issue_missing_from_the_list_is_looked_at_before_it_is_believed,
     a_deleted_issue_whose_delivery_was_lost_ends_after_the_looks,
     a_merged_task_whose_issue_stays_open_is_not_offered_again,
+    a_lost_command_is_found_although_github_once_shows_no_comment,
 );
 
 fn issue_path(issue: u64) -> String {
@@ -234,5 +235,20 @@ async fn a_merged_task_whose_issue_stays_open_is_not_offered_again(db: Db) {
     w.advance(Span::minutes(20));
     w.settle().await;
     assert_eq!(w.state(issue).await, "merged");
+    w.check_promises().await;
+}
+
+async fn a_lost_command_is_found_although_github_once_shows_no_comment(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.next_count().await;
+    w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
+    w.github.take_deliveries();
+    let nothing = FaultKind::Scripted { body: json!([]) };
+    w.github.fault(Fault::next(nothing).on("GET", "/repos/*/issues/comments"));
+    ten_minutes(&w).await;
+    w.github.clear_faults();
+    ten_minutes(&w).await;
+    assert_eq!(w.state(issue).await, "leased", "the next look goes back to where the empty one began");
     w.check_promises().await;
 }

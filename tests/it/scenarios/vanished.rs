@@ -18,6 +18,8 @@ on_both!(
     one_404_for_the_repository_leaves_it_in_service,
     one_answer_about_the_installation_leaves_its_repositories_in_service,
     a_repository_that_is_gone_is_stopped_after_several_looks_and_goes_on_when_it_is_back,
+    a_removal_that_comes_late_stops_no_repository_that_is_back,
+    a_removal_is_believed_at_once_when_github_agrees,
 );
 
 fn not_found() -> FaultKind {
@@ -287,4 +289,39 @@ async fn a_repository_that_is_gone_is_stopped_after_several_looks_and_goes_on_wh
 async fn expires_at(w: &World, issue: u64) -> Timestamp {
     let lease = w.task_of(issue).await.unwrap().last_lease.unwrap();
     w.store().read(move |tx| Box::pin(async move { tx.leases().get(&lease).await })).await.unwrap().unwrap().expires_at
+}
+
+async fn a_removal_that_comes_late_stops_no_repository_that_is_back(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let installation = w.installation().await;
+    w.github.add_repo("acme/other").unwrap();
+    w.github.change_installation(installation, &["acme/other"], &[REPO]).unwrap();
+    let late = w.github.take_deliveries();
+    w.github.change_installation(installation, &[REPO], &[]).unwrap();
+    w.settle().await;
+    for delivery in &late {
+        w.accept(delivery).await;
+    }
+    w.settle().await;
+    assert_eq!(w.events("repo.removed").await, 0);
+    w.say("ada", issue, "/owp claim").await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_removal_is_believed_at_once_when_github_agrees(db: Db) {
+    let w = World::new(db).await;
+    w.task("Parse dates", &[]).await;
+    let installation = w.installation().await;
+    w.github.add_repo("acme/other").unwrap();
+    w.github.change_installation(installation, &["acme/other"], &[REPO]).unwrap();
+    let lists = "/installation/repositories";
+    w.github.fault(Fault::next(FaultKind::ServerError { status: 502 }).on("GET", lists).times(2));
+    w.receive().await;
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    assert_eq!(w.events("repo.removed").await, 0, "nobody could ask GitHub");
+    w.advance(Span::minutes(2));
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    assert_eq!(w.events("repo.removed").await, 1);
 }

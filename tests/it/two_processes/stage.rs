@@ -1,5 +1,6 @@
-//! Two processes, and how to drive them with nothing but HTTP.
+//! The processes, and how to drive them with nothing but HTTP.
 
+use super::balancer::Balancer;
 use crate::support::program::{free_port, owp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -15,7 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Stage {
     sandbox: Child,
-    serve: Mutex<Option<Child>>,
+    /// The replicas of the service, each with its address.
+    serve: Mutex<Vec<Option<Child>>>,
+    addresses: Vec<String>,
+    _balancer: Option<Balancer>,
     facts: Value,
     pub(crate) url: String,
     database: Option<String>,
@@ -25,7 +29,7 @@ pub(crate) struct Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for child in self.serve.get_mut().unwrap().iter_mut().chain([&mut self.sandbox]) {
+        for child in self.serve.get_mut().unwrap().iter_mut().flatten().chain([&mut self.sandbox]) {
             let _ended = child.kill();
             let _reaped = child.wait();
         }
@@ -34,14 +38,18 @@ impl Drop for Stage {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
-        Self::start_on(None).await
+        Self::start_on(None, 1).await
     }
 
-    /// Starts both, the service on this database; without one, on a file of its own.
-    pub(crate) async fn start_on(database: Option<&str>) -> Self {
+    /// Starts GitHub and so many replicas of the service on this database; without one, on a file of its own. Several
+    /// replicas are behind a balancer.
+    pub(crate) async fn start_on(database: Option<&str>, replicas: usize) -> Self {
         let database = database.map(ToOwned::to_owned);
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("http://127.0.0.1:{}", free_port());
+        let addresses: Vec<String> = (0..replicas).map(|_| format!("127.0.0.1:{}", free_port())).collect();
+        let balancer = if replicas > 1 { Some(Balancer::start(addresses.clone()).await) } else { None };
+        let url = balancer.as_ref().map_or_else(|| addresses[0].clone(), |balancer| balancer.address.to_string());
+        let url = format!("http://{url}");
         let mut sandbox = owp(&[])
             .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("{url}/github/webhooks")])
             .current_dir(folder.path())
@@ -53,15 +61,18 @@ impl Stage {
         BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let facts = serde_json::from_str(&line).unwrap();
         let http = Client::new();
-        let stage = Self { sandbox, serve: Mutex::default(), facts, url, database, folder, http };
-        stage.start_serve().await;
+        let serve = Mutex::new(addresses.iter().map(|_| None).collect());
+        let stage = Self { sandbox, serve, addresses, _balancer: balancer, facts, url, database, folder, http };
+        for at in 0..replicas {
+            stage.start_serve(at).await;
+        }
         stage
     }
 
-    async fn start_serve(&self) {
+    async fn start_serve(&self, at: usize) {
         let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
         let child = owp(&[])
-            .args(["serve", "--listen", self.url.trim_start_matches("http://")])
+            .args(["serve", "--listen", &self.addresses[at]])
             .current_dir(self.folder.path())
             .env("OWP_ADMIN_TOKEN", ADMIN)
             .env("GITHUB_APP_ID", text("app_id"))
@@ -76,19 +87,30 @@ impl Stage {
             .env("OWP_LOG", "json")
             .envs(self.database.iter().map(|url| ("OWP_DATABASE_URL", url)))
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(self.folder.path().join("serve.log")).unwrap())
+            .stderr(std::fs::File::create(self.log_file(at)).unwrap())
             .spawn()
             .unwrap();
-        *self.serve.lock().unwrap() = Some(child);
+        self.serve.lock().unwrap()[at] = Some(child);
         let began = Instant::now();
-        while !self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|a| a.status().is_success()) {
+        while !self
+            .http
+            .get(format!("http://{}/readyz", self.addresses[at]))
+            .send()
+            .await
+            .is_ok_and(|a| a.status().is_success())
+        {
             assert!(began.elapsed() < PATIENCE, "owp serve does not get ready: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
+        let logs = (0..self.addresses.len()).map(|at| std::fs::read_to_string(self.log_file(at)).unwrap_or_default());
+        logs.collect()
+    }
+
+    fn log_file(&self, at: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("serve{at}.log"))
     }
 
     /// The events in the log of the current process.
@@ -99,11 +121,15 @@ impl Stage {
 
     /// `kill -9`, and a new process on the same database.
     pub(crate) async fn kill_and_restart(&self) {
-        let taken = self.serve.lock().unwrap().take();
+        self.kill_and_restart_one(0).await;
+    }
+
+    pub(crate) async fn kill_and_restart_one(&self, at: usize) {
+        let taken = self.serve.lock().unwrap()[at].take();
         let mut serve = taken.expect("it runs");
         serve.kill().unwrap();
         serve.wait().unwrap();
-        self.start_serve().await;
+        self.start_serve(at).await;
     }
 
     /// Acts on GitHub as a person; the answer must be a success.

@@ -6,16 +6,21 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 on_both!(a_pool_that_is_killed_under_load_keeps_what_it_acknowledged);
 
 /// Times that the service is killed; the variable is for longer runs.
 const KILLS: &str = "OWP_TEST_KILLS";
-const DEFAULT_KILLS: u64 = 40;
+const DEFAULT_KILLS: usize = 40;
 /// Workers that take and finish tasks meanwhile.
 const WORKERS: usize = 12;
+/// Least number of tasks that are finished meanwhile, and most issues that are opened.
+const LOAD: usize = 20;
+const ISSUES: usize = 25;
+/// Most answers between two kills.
+const ANSWERS: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client that repeats a call, under its key, until it has an answer.
@@ -25,28 +30,30 @@ struct Caller {
     url: String,
     stage: Arc<Stage>,
     over: Arc<AtomicBool>,
+    /// Number of calls that were answered.
+    answered: Arc<AtomicUsize>,
 }
 
 impl Caller {
     async fn call(&self, method: Method, path: &str, token: &str, body: &Value, key: &str) -> (StatusCode, Value) {
         let began = Instant::now();
-        let mut last = String::new();
         loop {
             let call = self.http.request(method.clone(), format!("{}{path}", self.url)).json(body);
             let call = call.header("Idempotency-Key", format!("\"{key}\""));
             let call = if token == ADMIN { call.header("X-Admin-Token", ADMIN) } else { call.bearer_auth(token) };
-            match call.send().await {
+            let last = match call.send().await {
                 Ok(answer) => {
                     let status = answer.status();
                     let body = answer.json::<Value>().await.unwrap_or_default();
                     let busy = body["type"].as_str().is_some_and(|kind| kind.ends_with("idempotency-key-in-use"));
                     if !busy && !body.is_null() && status != StatusCode::SERVICE_UNAVAILABLE {
+                        self.answered.fetch_add(1, Ordering::Relaxed);
                         return (status, body);
                     }
-                    last = format!("{status} {body}");
+                    format!("{status} {body}")
                 }
-                Err(error) => last = format!("{error:?}"),
-            }
+                Err(error) => format!("{error:?}"),
+            };
             assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer, last: {last}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -91,7 +98,7 @@ async fn work(caller: Caller, name: usize) -> BTreeMap<String, &'static str> {
 /// People open issues and ask about them on GitHub; gives the issues.
 async fn write(caller: Caller) -> Vec<i64> {
     let mut issues = Vec::new();
-    while caller.goes_on() {
+    while caller.goes_on() && issues.len() < ISSUES {
         let issue = caller.stage.open_issue("mona", &format!("Wish {}", issues.len())).await;
         let labels = json!({ "labels": ["pool:ready"] });
         caller.stage.github("mona", "POST", &format!("/issues/{issue}/labels"), labels).await;
@@ -102,36 +109,55 @@ async fn write(caller: Caller) -> Vec<i64> {
     issues
 }
 
-/// Reads every event, page by page.
-async fn events(caller: &Caller) -> Vec<Value> {
+/// Reads the event feed, page by page, from the first event to the last; with `follows` for as long as the load lasts.
+async fn events(caller: Caller, follows: bool) -> Vec<Value> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/v1/events?limit=100{cursor}");
         let (status, page) = caller.call(Method::GET, &path, ADMIN, &json!({}), "unused").await;
         assert!(status.is_success(), "{page}");
         all.extend(page["events"].as_array().unwrap().iter().cloned());
-        if page["more"] != true {
-            return all;
-        }
         cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
+        if page["more"] != true {
+            if !follows || !caller.goes_on() {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
 async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
     let kills = std::env::var_os(KILLS).and_then(|kills| kills.to_str()?.parse().ok()).unwrap_or(DEFAULT_KILLS);
     let database = TestDatabase::empty(db).await;
-    let stage = Arc::new(Stage::start_on(Some(&database.url)).await);
+    let replicas = match db {
+        Db::Sqlite => 1,
+        Db::Postgres => 3,
+    };
+    let stage = Arc::new(Stage::start_on(Some(&database.url), replicas).await);
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
-    let caller = Caller { http, url: stage.url.clone(), stage: Arc::clone(&stage), over: Arc::default() };
+    let caller = Caller {
+        http,
+        url: stage.url.clone(),
+        stage: Arc::clone(&stage),
+        over: Arc::default(),
+        answered: Arc::default(),
+    };
     let repo = json!({ "repo": "acme/manual", "max_open_prs": 20 });
     assert!(caller.call(Method::POST, "/v1/admin/repos", ADMIN, &repo, "repo").await.0.is_success());
     let workers: Vec<_> = (0..WORKERS).map(|name| tokio::spawn(work(caller.clone(), name))).collect();
     let people = tokio::spawn(write(caller.clone()));
+    let reader = tokio::spawn(events(caller.clone(), true));
     let mut pause = 7_u64;
-    for _ in 0..kills {
+    for kill in 0..kills {
         pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(20 + (pause >> 33) % 230)).await;
-        stage.kill_and_restart().await;
+        // The load sets the pace, whatever the machine's speed.
+        let answers = usize::try_from(1 + (pause >> 33) % ANSWERS).unwrap();
+        let (until, began) = (caller.answered.load(Ordering::Relaxed) + answers, Instant::now());
+        while caller.answered.load(Ordering::Relaxed) < until && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stage.kill_and_restart_one(kill % replicas).await;
     }
     caller.over.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeMap::new();
@@ -150,11 +176,15 @@ async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
         assert!(status.is_success(), "the task {task} was acknowledged and is lost: {told}");
         assert!(*state != "merged" || told["state"] == "merged", "the end of {task} was acknowledged: {told}");
     }
-    let merged = acknowledged.values().filter(|state| **state == "merged").count();
-    assert!(merged > 10 && issues.len() > 2, "there was no load: {merged} tasks done, {} issues", issues.len());
+    let done = acknowledged.values().filter(|state| **state == "merged").count();
+    assert!(done >= LOAD && issues.len() > 2, "there was no load: {done} tasks done, {} issues", issues.len());
 
     let (mut held, mut seen) = (BTreeSet::new(), BTreeSet::new());
-    for event in events(&caller).await {
+    let all = events(caller.clone(), false).await;
+    let read = reader.await.unwrap();
+    let same = read.iter().zip(&all).take_while(|(read, there)| read == there).count();
+    assert!(same == read.len(), "the reader got {:?} instead of {:?}", read[same], all.get(same));
+    for event in all {
         assert!(seen.insert(event["id"].to_string()), "an event comes twice: {event}");
         let task = event["task_id"].to_string();
         match event["kind"].as_str().unwrap() {

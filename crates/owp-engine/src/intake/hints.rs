@@ -80,7 +80,7 @@ impl Intake<'_> {
                     let id = tx.repos().record_github(&seen, true).await?;
                     if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
                         // The repository and its comments were there all the time.
-                        tx.sync().record_heard(&id, before.heard_until).await?;
+                        tx.sync().hear_from(&id, before.heard_until).await?;
                     }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     let away_since = before.and_then(|row| row.inactive_since);

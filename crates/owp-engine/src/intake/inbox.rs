@@ -208,7 +208,7 @@ impl Intake<'_> {
         let lines = self.commands_in(&incoming);
         match &incoming.kind {
             Kind::Installation { .. } | Kind::InstallationRepositories { .. } => {
-                self.on_installation(&incoming, delivery.attempts).await?;
+                self.on_installation(&incoming).await?;
                 return self.finish(delivery).await;
             }
             Kind::Repository { .. } => {

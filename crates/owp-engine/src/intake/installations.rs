@@ -24,6 +24,11 @@ enum LossSource {
     Answer,
 }
 
+/// Returns true if an installation's repositories cannot be read, and not for the moment only.
+fn is_unreadable(error: &GitHubError) -> bool {
+    error.is_suspended() || error.installation_gone() || matches!(error, GitHubError::NotFound { .. })
+}
+
 impl Intake<'_> {
     /// Compares the known installations with all pages of GitHub's list.
     ///
@@ -92,11 +97,7 @@ impl Intake<'_> {
         let repositories = match self.github_side()?.client.installation_repositories(id).await {
             Ok(repositories) => repositories,
             // GitHub has just listed it as active: the next counts show which response was wrong.
-            Err(error)
-                if error.is_suspended()
-                    || error.installation_gone()
-                    || matches!(error, GitHubError::NotFound { .. }) =>
-            {
+            Err(error) if is_unreadable(&error) => {
                 tracing::warn!(installation = id, %error, "GitHub lists an installation but issues no token for it");
                 return self.write(Scope::global(), transaction!(|tx| Ok(tx.installations().resync(id).await?))).await;
             }
@@ -172,27 +173,41 @@ impl Intake<'_> {
         .await
     }
 
-    /// Processes a delivery about an installation: removals are believed, additions are checked with GitHub. A removal
-    /// that failed halfway is not applied again, because the repository may be back: GitHub's list decides.
-    pub(crate) async fn on_installation(&self, incoming: &Incoming, attempts: i64) -> Result<(), EngineError> {
+    /// Processes a delivery about an installation. Whatever it says about repositories is checked with GitHub.
+    pub(crate) async fn on_installation(&self, incoming: &Incoming) -> Result<(), EngineError> {
         let Some(id) = incoming.installation_id else { return Ok(()) };
         match &incoming.kind {
             Kind::Installation { action: InstallationAction::Deleted, .. } => {
                 self.stop_installation(id, UNINSTALLED, LossSource::Delivery).await
             }
             Kind::InstallationRepositories { removed, .. } => {
-                if attempts == 0 || is_planted(Plant::RemovalIsRepeated) {
-                    self.stop_removed(id, removed).await?;
-                }
+                self.stop_removed(id, removed).await?;
                 self.step_installations().await
             }
             _ => self.step_installations().await,
         }
     }
 
+    /// Stops the repositories that were removed from an installation, if GitHub agrees: the delivery may come late, when
+    /// a repository is back.
     async fn stop_removed(&self, installation: i64, removed: &[RepoRef]) -> Result<(), EngineError> {
-        for row in self.repos_of(installation).await? {
-            if removed.iter().any(|r| Some(r.id) == row.github_id) {
+        let mut rows = self.repos_of(installation).await?;
+        rows.retain(|row| removed.iter().any(|r| Some(r.id) == row.github_id));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let listed: BTreeSet<i64> = match self.github_side()?.client.installation_repositories(installation).await {
+            Ok(repositories) => repositories.iter().map(|repository| repository.id).collect(),
+            Err(error) if is_unreadable(&error) => BTreeSet::new(),
+            Err(error) => return Err(error.into()),
+        };
+        for row in rows {
+            let is_listed = row.github_id.is_some_and(|id| listed.contains(&id));
+            if is_listed && !is_planted(Plant::LateRemovalIsBelieved) {
+                // The list may be some seconds old: soon the sync will see.
+                let id = row.id.clone();
+                self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.sync().sync_now(&id).await?))).await?;
+            } else {
                 self.stop_repo(row.id, REMOVED).await?;
             }
         }

@@ -115,6 +115,11 @@ impl Client {
         request.body(Bytes::from(body)).expect("the path is valid")
     }
 
+    /// The same call, once more.
+    pub(crate) fn again(&self) -> Self {
+        Self { repeated: true, ..self.clone() }
+    }
+
     pub(crate) fn told(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -153,7 +158,7 @@ pub(super) fn act(world: &mut World) {
     let awake = world.awake();
     let Some(at) = world.pick(&awake) else { return };
     if !world.cast.again.is_empty() && world.chance(60) {
-        let client = Client { repeated: true, ..world.cast.again.remove(0) };
+        let client = world.cast.again.remove(0).again();
         world.say(format!("a client repeats {} at pool {at}", client.told()));
         return call(world, at, client);
     }
@@ -249,6 +254,30 @@ fn report(world: &mut World, worker: &Worker) -> Option<Client> {
     }
     let path = format!("/v1/tasks/{task}/status");
     Some(keyed(world, Client::new(Ask::Report, "POST", path).with(body)))
+}
+
+/// A worker asks for work.
+pub(super) fn ask_for_work(world: &mut World, at: usize, who: usize, worker: &Worker) {
+    let client = Client::new(Ask::Work(who), "GET", "/v1/work").by(worker);
+    world.say(format!("{}'s worker → pool {at}: {}", world.cast.contributors[who].login, client.told()));
+    call(world, at, client);
+}
+
+/// A worker's call about a lease that it holds, with a key.
+pub(super) fn keyed_lease_act(world: &mut World) -> Option<Client> {
+    let live: Vec<_> = world.checks.last().live().cloned().collect();
+    let lease = world.pick(&live)?;
+    let mine = |worker: &Worker| worker.id == lease.worker_id;
+    let who = world.cast.contributors.iter().position(|one| one.worker.as_ref().is_some_and(mine))?;
+    let worker = world.cast.contributors[who].worker.clone()?;
+    const ACTS: [&str; 4] = ["nack", "release", "ack", "renew"];
+    let act = ACTS[world.choose("acts repeated", &[3, 3, 1, 1])];
+    let (key, path) = (format!("key-{}", world.cast.next()), format!("/v1/leases/{}/{act}", lease.id));
+    if matches!(act, "nack" | "release") {
+        world.cast.enders.entry(lease.id.clone()).or_default().insert(key.clone());
+    }
+    let ask = Ask::Lease { who, lease: lease.id.clone(), act };
+    Some(Client::new(ask, "POST", path).with(json!({})).by(&worker).once(key))
 }
 
 /// The worker of a lease renews it, or accepts it if it did not yet.

@@ -60,10 +60,8 @@ pub(super) fn act(world: &mut World) {
         return;
     }
     let frozen = frozen_at.is_some();
-    match world.choose("mishaps", &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1, 1]) {
+    match world.choose("mishaps", &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2]) {
         13 => send_again(world, at),
-        14 => blink(world),
-        15 => photo_finish(world),
         12 => {
             let before = u32::try_from(world.below(6)).unwrap_or(0);
             world.coverage.note("faults of processes", "transaction waits");
@@ -90,9 +88,8 @@ pub(super) fn act(world: &mut World) {
         }
         5 | 6 if frozen => thaw(world, at),
         5 | 6 if world.awake().len() > 1 || world.chance(30) => {
-            world.coverage.note("faults of processes", "frozen");
             world.say(format!("pool {at} freezes"));
-            world.slots[at].frozen_at = Some(world.now());
+            world.freeze(at);
         }
         7 => {
             world.coverage.note("faults of GitHub", "tokens expired");
@@ -140,54 +137,8 @@ fn send_again(world: &mut World, at: usize) {
     calls::deliver(world, at, letter);
 }
 
-/// The App loses a repository for two minutes, in which nobody hears of it, while an answer waits to be written.
-fn blink(world: &mut World) {
-    let repo = world.cast.repos[0].clone();
-    let Some(full) = world.github.repo_name(repo.id).filter(|_| repo.is_served()) else { return };
-    let (who, installation) = (world.cast.contributors[0].login.clone(), world.cast.installation);
-    let Some(issue) = world.github.issues(&full).first().map(|issue| issue.number) else { return };
-    if people::say(world, repo.id, &full, issue, &who, "/owp status").is_err() {
-        return;
-    }
-    world.say(format!("{who} writes \"/owp status\" on {full}#{issue}, and the App loses {full} for two minutes"));
-    world.collect_mail();
-    while let (Some(letter), Some(at)) = (world.mail.pop(), world.awake().first().copied()) {
-        calls::deliver(world, at, letter);
-    }
-    for at in world.awake() {
-        world.run_step(at, Step::Inbox);
-    }
-    world.cast.repos[0].away_at = world.now();
-    let changed = world.github.change_installation(installation, &[], &[&full]);
-    for _ in 0..4 {
-        world.pass(Span::secs(31));
-        for at in world.awake() {
-            world.run_step(at, Step::Sender);
-        }
-    }
-    if changed.is_ok() {
-        let _it_was_there = world.github.change_installation(installation, &[&full], &[]);
-    }
-}
-
-/// A lease runs out, a process notices, and its worker renews it with another process before it is ended.
-fn photo_finish(world: &mut World) {
-    let awake = world.awake();
-    let (Some(at), Some(other)) = (world.pick(&awake), awake.last().copied()) else { return };
-    let live: Vec<_> = world.checks.last().live().cloned().collect();
-    let Some(lease) = world.pick(&live).filter(|_| at != other && world.skew == 0) else { return };
-    let left = lease.ack_by.unwrap_or(lease.expires_at).min(lease.expires_at) - world.now();
-    world.pass(Span(left.max(0) + 1));
-    world.say(format!("pool {at} notices that a lease has run out, and is held up"));
-    world.plan_hold(at, 0);
-    world.run_step(at, Step::Expiry);
-    calls::renew(world, other, &lease);
-    world.say(format!("pool {at} goes on"));
-    world.release(at);
-}
-
 /// Gives a delivery another id.
-fn rename(world: &mut World, letter: &mut WebhookRequest) {
+pub(super) fn rename(world: &mut World, letter: &mut WebhookRequest) {
     let serial = world.cast.next();
     let renamed = format!("{}-{serial}", letter.webhook.guid);
     for (_, value) in letter.headers.iter_mut().filter(|(name, _)| name == "X-GitHub-Delivery") {

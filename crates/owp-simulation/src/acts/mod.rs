@@ -4,6 +4,7 @@ mod calls;
 pub(crate) mod mishaps;
 mod people;
 mod policies;
+mod scenes;
 pub(crate) mod stage;
 
 pub(crate) use calls::{Client, answered, call, deliver, no_answer};
@@ -125,7 +126,7 @@ impl Cast {
 
 /// One step of a history: something happens somewhere.
 pub(crate) fn step(world: &mut World) {
-    match world.choose("steps", &[24, 9, 12, 10, 26, 7, 7, 5]) {
+    match world.choose("steps", &[24, 9, 12, 10, 26, 7, 7, 5, 6]) {
         0 => people::act(world),
         1 => mishaps::deliver(world),
         2 => goes_on(world),
@@ -133,7 +134,9 @@ pub(crate) fn step(world: &mut World) {
         4 => calls::act(world),
         5 => time_passes(world),
         6 => mishaps::act(world),
-        _ => mishaps::race(world),
+        7 => mishaps::race(world),
+        _ if world.calm => {}
+        _ => scenes::act(world),
     }
 }
 

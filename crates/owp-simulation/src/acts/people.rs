@@ -5,7 +5,7 @@ use super::{Contributor, Repo, Said, policies};
 use crate::world::World;
 use owp_sandbox::{ApiError, IssueView, PrSpec, PullView};
 
-fn name(world: &World, repo: &Repo) -> String {
+pub(super) fn name(world: &World, repo: &Repo) -> String {
     world.github.repo_name(repo.id).unwrap_or_default()
 }
 
@@ -74,7 +74,7 @@ fn login(world: &mut World) -> String {
 }
 
 /// Records the text of an issue as offered by somebody who may.
-fn approve(world: &mut World, repo: &Repo, full: &str, issue: u64) {
+pub(super) fn approve(world: &mut World, repo: &Repo, full: &str, issue: u64) {
     if let Ok(view) = world.github.issue(full, issue) {
         let text = (view.title, view.body.unwrap_or_default());
         world.cast.approved.entry((repo.id, issue)).or_default().insert(text);
@@ -136,7 +136,7 @@ fn open_foreign_issue(world: &mut World, at: usize) -> Act {
     Ok(Some(told))
 }
 
-fn relabel(world: &mut World, repo: &Repo, full: &str) -> Act {
+pub(super) fn relabel(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     let who = if world.chance(70) { MAINTAINER } else { TRIAGER };
     let number = issue.number;
@@ -172,7 +172,7 @@ fn edit_text(world: &mut World, repo: &Repo, full: &str) -> Act {
     Ok(Some(format!("{who} edits {full}#{} (text {serial})", issue.number)))
 }
 
-fn close_or_reopen(world: &mut World, repo: &Repo, full: &str) -> Act {
+pub(super) fn close_or_reopen(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     let mona = world.github.as_user(MAINTAINER);
     if issue.open {
@@ -254,7 +254,7 @@ fn holder(world: &World, repo: &Repo, issue: u64) -> Option<String> {
     logins.find(|login| world.github.add_user(login).id == id).cloned()
 }
 
-fn command(world: &mut World, repo: &Repo, full: &str) -> Act {
+pub(super) fn command(world: &mut World, repo: &Repo, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     const COMMANDS: [(&str, u32); 12] = [
         ("/owp claim", 40),
@@ -321,7 +321,7 @@ fn order(world: &mut World, repo: &Repo, full: &str) -> Act {
 }
 
 /// Somebody edits or deletes a comment.
-fn change_comment(world: &mut World) -> Act {
+pub(super) fn change_comment(world: &mut World) -> Act {
     let at = world.below(world.cast.said.len().max(1));
     let Some(said) = world.cast.said.get(at).cloned() else { return Ok(None) };
     let Some(full) = world.github.repo_name(said.repo) else { return Ok(None) };
@@ -353,7 +353,7 @@ fn change_comment(world: &mut World) -> Act {
     Ok(Some(format!("{by} {told} {}'s comment on {full}#{}", said.by, said.issue)))
 }
 
-fn open_pull(world: &mut World, full: &str) -> Act {
+pub(super) fn open_pull(world: &mut World, full: &str) -> Act {
     let Some(issue) = any_issue(world, full) else { return Ok(None) };
     let by = if world.chance(92) { login(world) } else { STRANGER.to_owned() };
     let serial = world.cast.next();
@@ -367,7 +367,7 @@ fn open_pull(world: &mut World, full: &str) -> Act {
     Ok(Some(format!("{by} opens {kind} {full}#{number} for #{}", issue.number)))
 }
 
-fn follow_pull(world: &mut World, full: &str) -> Act {
+pub(super) fn follow_pull(world: &mut World, full: &str) -> Act {
     let Some(pull) = any_pull(world, full) else { return Ok(None) };
     let (number, by) = (pull.number, pull.author.clone());
     let author = world.github.as_user(&by);
@@ -407,7 +407,7 @@ fn follow_pull(world: &mut World, full: &str) -> Act {
     Ok(Some(told))
 }
 
-fn rename_label(world: &mut World, at: usize, full: &str) -> Act {
+pub(super) fn rename_label(world: &mut World, at: usize, full: &str) -> Act {
     let old = world.cast.repos[at].label.clone();
     let new = if old == "pool:ready" { "pool:go" } else { "pool:ready" };
     world.github.as_user(MAINTAINER).rename_label(full, &old, new)?;
