@@ -296,8 +296,8 @@ async fn a_database_with_troubles(db: Db) {
     for sql in [
         "INSERT INTO installations (id, account) VALUES (7, 'acme')".to_owned(),
         format!(
-            "INSERT INTO repositories (id, installation_id, github_id, name, name_key, managed, heard_until, created_at, \
-             policy_error, count_failed_at) VALUES ('r1', 7, 1, 'acme/rocket', 'acme/rocket', 1, 0, 0, \
+            "INSERT INTO repositories (id, installation_id, github_id, name, name_key, managed, heard_until, heard_at, \
+             created_at, policy_error, count_failed_at) VALUES ('r1', 7, 1, 'acme/rocket', 'acme/rocket', 1, 0, 0, 0, \
              'line 3, column 1: unknown key `wat`', {now})"
         ),
         format!(
