@@ -66,6 +66,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::CommandsRunAgain, 39),
     (Plant::EditRunsAsAuthor, 39),
     (Plant::LostCommandsStayLost, 3),
+    (Plant::WithdrawnTasksStayAway, 12),
     (Plant::EditsAreTrusted, 43),
     (Plant::ClockSetBackIsIgnored, 4),
     (Plant::ApprovalRuleForgotten, 36),
