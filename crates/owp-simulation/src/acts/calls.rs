@@ -222,16 +222,27 @@ fn any_lease(world: &mut World, worker: &Worker) -> Option<(String, String)> {
     found.or_else(|| world.pick(&worker.leases))
 }
 
+/// Returns the contributor whose worker has a lease, and the worker.
+fn holder(world: &World, lease: &crate::rows::LeaseRow) -> Option<(usize, Worker)> {
+    let workers = world.cast.contributors.iter().map(|one| one.worker.as_ref());
+    let mut known = workers.enumerate().filter_map(|(who, worker)| Some((who, worker?)));
+    known.find(|(_, worker)| worker.id == lease.worker_id).map(|(who, worker)| (who, worker.clone()))
+}
+
+/// Remembers the key of a call that would end a lease.
+fn remember_ender(world: &mut World, lease: &str, act: &str, key: String) {
+    if matches!(act, "nack" | "release") {
+        world.cast.enders.entry(lease.to_owned()).or_default().insert(key);
+    }
+}
+
 fn act_on_lease(world: &mut World, who: usize, worker: &Worker) -> Option<Client> {
     let (lease, _) = any_lease(world, worker)?;
     const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
     let act = ACTS[world.choose("acts on leases", &[3, 1, 3, 1])];
     let path = format!("/v1/leases/{lease}/{act}");
     let client = keyed(world, Client::new(Ask::Lease { who, lease: lease.clone(), act }, "POST", path).with(json!({})));
-    if matches!(act, "nack" | "release") {
-        let key = client.key.clone().unwrap_or_default();
-        world.cast.enders.entry(lease).or_default().insert(key);
-    }
+    remember_ender(world, &lease, act, client.key.clone().unwrap_or_default());
     Some(client)
 }
 
@@ -267,26 +278,18 @@ pub(super) fn ask_for_work(world: &mut World, at: usize, who: usize, worker: &Wo
 pub(super) fn keyed_lease_act(world: &mut World) -> Option<Client> {
     let live: Vec<_> = world.checks.last().live().cloned().collect();
     let lease = world.pick(&live)?;
-    let mine = |worker: &Worker| worker.id == lease.worker_id;
-    let who = world.cast.contributors.iter().position(|one| one.worker.as_ref().is_some_and(mine))?;
-    let worker = world.cast.contributors[who].worker.clone()?;
+    let (who, worker) = holder(world, &lease)?;
     const ACTS: [&str; 4] = ["nack", "release", "ack", "renew"];
     let act = ACTS[world.choose("acts repeated", &[3, 3, 1, 1])];
     let (key, path) = (format!("key-{}", world.cast.next()), format!("/v1/leases/{}/{act}", lease.id));
-    if matches!(act, "nack" | "release") {
-        world.cast.enders.entry(lease.id.clone()).or_default().insert(key.clone());
-    }
+    remember_ender(world, &lease.id, act, key.clone());
     let ask = Ask::Lease { who, lease: lease.id.clone(), act };
     Some(Client::new(ask, "POST", path).with(json!({})).by(&worker).once(key))
 }
 
 /// The worker of a lease renews it, or accepts it if it did not yet.
 pub(super) fn renew(world: &mut World, at: usize, lease: &crate::rows::LeaseRow) {
-    let mine = |worker: &Worker| worker.id == lease.worker_id;
-    let who = world.cast.contributors.iter().position(|one| one.worker.as_ref().is_some_and(mine));
-    let Some((who, worker)) = who.and_then(|who| Some((who, world.cast.contributors[who].worker.clone()?))) else {
-        return;
-    };
+    let Some((who, worker)) = holder(world, lease) else { return };
     let act = if lease.ack_by.is_none() { "renew" } else { "ack" };
     let path = format!("/v1/leases/{}/{act}", lease.id);
     let client =
