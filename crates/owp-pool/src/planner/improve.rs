@@ -79,9 +79,23 @@ fn swap(plan: &mut PartialPlan<'_>, candidate: usize, workers: &[usize]) -> bool
         }
     }
     let Some((_, out, worker)) = best else { return false };
-    plan.unassign(out);
-    plan.assign(candidate, worker);
-    true
+    exchange(plan, &[out], candidate, worker)
+}
+
+/// Removes grants and places the candidate. Returns false, and changes nothing, if that is not enough: a limit per person
+/// over all repositories can be exceeded by more than the grants that it blocks.
+fn exchange(plan: &mut PartialPlan<'_>, out: &[usize], candidate: usize, worker: usize) -> bool {
+    let mark = plan.mark();
+    for &other in out {
+        plan.unassign(other);
+    }
+    let fits = plan.fits(candidate, worker);
+    if fits {
+        plan.assign(candidate, worker);
+    } else {
+        plan.rollback(mark);
+    }
+    fits
 }
 
 /// Places the candidate where the grant that blocks it can move to another worker.
@@ -95,8 +109,9 @@ fn relocate(plan: &mut PartialPlan<'_>, candidate: usize, workers: &[usize]) -> 
             blocking_grants(plan, candidate, worker).filter(|&out| plan.could_move(out, worker)).collect();
         for out in movable {
             let mark = plan.mark();
-            plan.unassign(out);
-            plan.assign(candidate, worker);
+            if !exchange(plan, &[out], candidate, worker) {
+                continue;
+            }
             if let Some(other) = plan.choose(out, Placement::BestFit) {
                 plan.assign(out, other);
                 return true;
@@ -118,10 +133,9 @@ fn force(plan: &mut PartialPlan<'_>, candidate: usize, workers: &[usize]) -> boo
         }
     }
     let Some((_, out, worker)) = best else { return false };
-    for &other in &out {
-        plan.unassign(other);
+    if !exchange(plan, &out, candidate, worker) {
+        return false;
     }
-    plan.assign(candidate, worker);
     for other in out {
         if let Some(worker) = plan.choose(other, Placement::BestFit) {
             plan.assign(other, worker);

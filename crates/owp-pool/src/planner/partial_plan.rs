@@ -175,6 +175,12 @@ impl<'m> PartialPlan<'m> {
 
     pub(super) fn assign(&mut self, candidate: usize, worker: usize) {
         debug_assert!(self.fits(candidate, worker), "only an item that fits can be placed");
+        self.put(candidate, worker);
+    }
+
+    /// Gives a worker a candidate in place of one of the same group that it had. That one may have fitted only before
+    /// others: a repository's limit per person counts what its holder got elsewhere since.
+    pub(super) fn put(&mut self, candidate: usize, worker: usize) {
         self.undo_log.push((candidate, NONE));
         self.insert(candidate, worker);
     }

@@ -179,6 +179,33 @@ fn one_person_with_many_clients_has_one_limit() {
 }
 
 #[test]
+fn a_limit_per_person_that_one_repository_sets_is_used_up_by_work_in_others() {
+    let mut snapshot = manual(9, Vec::new(), Vec::new());
+    let mut strict = snapshot.repos.values().next().unwrap().clone();
+    strict.policy = Policy::managed();
+    let mut lenient = strict.clone();
+    lenient.id = crate::RepoId::new("r_2");
+    for (repo, per_person) in [(&mut strict, 1), (&mut lenient, 4)] {
+        let claims = repo.policy.claims.as_mut().unwrap();
+        (claims.newcomer, claims.newcomers_total, claims.per_person) = (9, 9, per_person);
+    }
+    let ids = (strict.id.clone(), lenient.id.clone());
+    let tasks = (0..4).map(|n| {
+        with(&format!("t_{n}"), |facts| {
+            facts.task.repo = if n == 0 { ids.0.clone() } else { ids.1.clone() };
+            facts.task.spec.priority = 90 - n;
+        })
+    });
+    snapshot.tasks = tasks.collect();
+    snapshot.repos = BTreeMap::from([(ids.0, strict), (ids.1, lenient)]);
+    let one = Worker { capacity: 20, max_concurrent: 4, ..worker("w_0", 7) };
+    let one = WorkerFacts { worker: one, load: Load::default(), standings: BTreeMap::new() };
+    snapshot.workers = vec![one];
+    let tasks: Vec<String> = picked(&snapshot).into_iter().map(|(_, task)| task).collect();
+    assert_eq!(tasks, ["t_0", "t_1", "t_2", "t_3"], "the strict one first, while nothing else is held");
+}
+
+#[test]
 fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
     let tasks: Vec<_> = (0..500).map(|n| with(&format!("t_{n:03}"), |t| t.task.spec.priority = n % 90)).collect();
     let snapshot = manual(3, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);

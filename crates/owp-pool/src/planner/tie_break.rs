@@ -31,7 +31,7 @@ fn oldest_first(plan: &mut PartialPlan<'_>) {
             plan.unassign(candidate);
         }
         for (&candidate, worker) in group.iter().zip(workers) {
-            plan.assign(candidate, worker);
+            plan.put(candidate, worker);
         }
     }
 }
@@ -41,11 +41,15 @@ fn reassign(plan: &mut PartialPlan<'_>) -> bool {
     let mut moved = false;
     for candidate in 0..plan.model.candidates.len() {
         let Some(worker) = plan.worker_of(candidate) else { continue };
+        let mark = plan.mark();
         plan.unassign(candidate);
         let better = plan.choose(candidate, Placement::Fair).filter(|other| {
             *other != worker && plan.preference(*other, Placement::Fair) < plan.preference(worker, Placement::Fair)
         });
-        plan.assign(candidate, better.unwrap_or(worker));
+        match better {
+            Some(other) => plan.assign(candidate, other),
+            None => plan.rollback(mark),
+        }
         moved |= better.is_some();
     }
     moved
