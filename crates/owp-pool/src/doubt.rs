@@ -10,7 +10,7 @@ use owp_plants::{Plant, is_planted};
 /// Number of answers the pool needs to believe them.
 const MIN_ANSWERS: i64 = 3;
 /// Minimum spacing of answers; closer ones may come from the same lagging replica and count once.
-const MIN_SPACING: Span = Span::secs(20);
+pub const MIN_SPACING: Span = Span::secs(20);
 
 named_enum! {
     /// Kind of object in doubt.

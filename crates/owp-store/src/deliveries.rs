@@ -85,6 +85,8 @@ pub struct Delivery {
     pub order_key: String,
     /// Number of earlier attempts that failed.
     pub attempts: i64,
+    /// Why the attempt before failed.
+    pub error: Option<String>,
     /// Number of earlier takes that were not finished.
     pub rescues: i64,
     /// Time of arrival.
@@ -262,6 +264,7 @@ fn delivery_row(row: &AnyRow) -> Result<Delivery, StoreError> {
         payload: payload.unwrap_or_default(),
         order_key: row.try_get("order_key")?,
         attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
         rescues: row.try_get("rescues")?,
         received_at: Timestamp(row.try_get("received_at")?),
         take: row.try_get("takes")?,

@@ -81,6 +81,8 @@ statements! {
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = NULL
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
+    WANTED_ADOPT = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = NULL
+        WHERE repo_id = $1 AND issue = $2 AND key = $3 AND comment_id IS NULL AND attempt_at IS NOT NULL";
     WANTED_DELETED = "UPDATE wanted_comments SET comment_id = NULL, attempt_at = NULL, rewritten = rewritten + 1,
         due_at = $4, error = $5 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
@@ -181,6 +183,12 @@ impl Comments<'_> {
     pub async fn shown_as(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<i64>, StoreError> {
         let find = sqlx::query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
         Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
+    }
+
+    /// Records that `comment` shows a wanted comment whose create is in doubt; does nothing to any other.
+    pub async fn adopt(&mut self, repo: &RepoId, issue: i64, key: &str, comment: i64) -> Result<(), StoreError> {
+        let adopt = sqlx::query(WANTED_ADOPT).bind(repo.as_str()).bind(issue).bind(key).bind(comment);
+        self.run(adopt).await.map(drop)
     }
 
     /// Returns keys, texts and creation times of an issue's comments whose keys start with `prefix`, including parts of

@@ -35,6 +35,7 @@ mod same_words;
 mod silence;
 mod storm;
 mod strangers;
+mod twice_wrong;
 mod unclaimed;
 mod unlabelled;
 mod uptime;

@@ -19,10 +19,20 @@ pub(crate) struct CommentSummary {
 }
 
 impl Comments<'_> {
-    /// Same as [`point_out`], for a comment found by polling.
-    pub(crate) async fn point_out(&self, repo: &RepoId, seen: CommentSummary) -> Result<(), EngineError> {
+    /// Looks at a comment of ours that polling found. It may be the one whose create is in doubt, and then the sender
+    /// need not find it; or it is a late duplicate.
+    pub(crate) async fn recognize(&self, repo: &RepoId, seen: CommentSummary) -> Result<(), EngineError> {
         let id = repo.clone();
-        self.write(Scope::global(), transaction!(|tx| Ok(point_out(tx, &id, &seen).await?))).await
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                if let Some(key) = find_key(&seen.body) {
+                    tx.comments().adopt(&id, seen.issue, key, seen.comment).await?;
+                }
+                Ok(point_out(tx, &id, &seen).await?)
+            }),
+        )
+        .await
     }
 }
 

@@ -79,7 +79,7 @@ impl Comments<'_> {
         let handle = RepoHandle { github_id: wanted.github_id, full_name: wanted.repo_name.clone() };
         let writer = github.client.commenter(wanted.installation, handle.clone());
         let reader = github.client.reader(wanted.installation, handle);
-        let sent = match (wanted.comment_id, wanted.attempt_at) {
+        let mut sent = match (wanted.comment_id, wanted.attempt_at) {
             (Some(id), _) => self.update(&writer, &wanted, id).await,
             (None, Some(_)) if !is_planted(Plant::LostCommentIsRepeated) => {
                 self.look_then_send(&reader, &writer, &wanted, github.app_id).await?
@@ -89,13 +89,15 @@ impl Comments<'_> {
         if let Sent::Shown(comment) = sent {
             tracing::info!(comment, version = wanted.version, "comment written");
         }
-        let mut sent = sent.confirmed(&wanted);
-        if matches!(sent, Sent::Never(_) | Sent::Deleted) && !is_planted(Plant::HiddenRepositoryBuriesComment) {
-            // A repository that the App cannot read answers "not found" for everything.
+        let refused = matches!(sent, Sent::Never(_) | Sent::Deleted);
+        if refused && !is_planted(Plant::HiddenRepositoryBuriesComment) {
+            // A repository that the App cannot read answers "not found" for everything. It must be readable after each
+            // of the two refusals: it may be back by the second.
             if let Err(error) = reader.repository().await {
-                sent = Sent::Later(error.to_string(), error.retry_at());
+                sent = Sent::Later(format!("the repository cannot be read: {error}"), error.retry_at());
             }
         }
+        let sent = sent.confirmed(&wanted);
         self.record(wanted, sent).await
     }
 

@@ -66,7 +66,7 @@ impl Intake<'_> {
         let reader = self.reader(&row)?;
         let repo = self.context(row);
         let now = Timestamp(self.store().clock().now_ms()).max(delivery.received_at);
-        let lines = still_said(&reader, place.number, comment, lines, now).await?;
+        let lines = still_said(&reader, delivery, comment, lines, now).await?;
         let said_at = match action {
             CommentAction::Edited => comment.updated_at.or(comment.created_at),
             _ => comment.created_at,
@@ -189,7 +189,7 @@ impl Intake<'_> {
 /// retried for a day; the comment may have been deleted or rewritten since.
 async fn still_said(
     reader: &RepoReader,
-    issue: i64,
+    delivery: &Delivery,
     comment: &CommentRef,
     mut lines: Vec<CommandLine>,
     now: Timestamp,
@@ -199,22 +199,16 @@ async fn still_said(
     }
     let body = match reader.comment(comment.id).await {
         Ok(now) => Some(now.body),
-        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. })
-            if is_planted(Plant::MissingCommentBelievedAtOnce) =>
-        {
-            None
-        }
-        // One such answer is no proof: the comment is gone only if the list does not show it either.
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
-            match reader.comments(issue, comment.created_at).await {
-                Ok(listed) => listed.into_iter().find(|one| one.id == comment.id).map(|one| one.body),
-                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
-                    // The issue is gone as well, unless the App cannot read the repository at all.
-                    reader.repository().await?;
-                    None
-                }
-                Err(error) => return Err(error.into()),
+            // An inaccessible repository also answers "not found": fetch it, and fail with that error.
+            reader.repository().await?;
+            // One such answer is no proof: the attempt before must have ended in the same one.
+            let doubt = EngineError::InDoubt(format!("comment {}", comment.id));
+            let believed = delivery.error.as_ref().is_some_and(|before| *before == doubt.to_string());
+            if !believed && !is_planted(Plant::MissingCommentBelievedAtOnce) {
+                return Err(doubt);
             }
+            None
         }
         Err(error) => return Err(error.into()),
     };

@@ -16,6 +16,7 @@ use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnaps
 use owp_github::signature::{self, SignatureError};
 use owp_plants::{Plant, is_planted};
 use owp_pool::delivery::{DeliveryFailure, RetryDecision, decide_retry};
+use owp_pool::doubt::MIN_SPACING;
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{Span, Timestamp};
 use owp_store::{Delivery, NewDelivery, RepoRow, Scope, StoreError, Tx, because, transaction};
@@ -177,6 +178,7 @@ impl Intake<'_> {
             }
             EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
             EngineError::GitHub(error) => error.retry_at(),
+            EngineError::InDoubt(_) => Some(Timestamp(self.store().clock().now_ms()) + MIN_SPACING),
             _ => None,
         };
         let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);

@@ -28,7 +28,7 @@ impl Reconciler<'_> {
             self.keep_turn(Some(&mut *turn)).await?;
             if let (true, Some(issue)) = (self.wrote(comment.via_app_id), comment.issue) {
                 self.comments()
-                    .point_out(&repo.row.id, CommentSummary { issue, comment: comment.id, body: comment.body })
+                    .recognize(&repo.row.id, CommentSummary { issue, comment: comment.id, body: comment.body })
                     .await?;
                 continue;
             }
