@@ -50,7 +50,8 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
     }
 }
 
-/// Formats each event as a line of text. Values are escaped before colours are added.
+/// Formats each event as a line of text. A line that cannot be written is dropped: telling so on a standard error that
+/// takes nothing would panic, and a full disk must not stop the service. Values are escaped before colours are added.
 fn in_words<W>(filter: EnvFilter, writer: W, colours: bool) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -68,15 +69,22 @@ where
         .with_ansi(colours)
         .with_target(false)
         .fmt_fields(fields.delimited(" "))
+        .log_internal_errors(false)
         .finish()
 }
 
-/// Formats each event as a line of JSON.
+/// Formats each event as a line of JSON. As in [`in_words`], a line that cannot be written is dropped.
 fn as_json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping(writer)).json().flatten_event(true).finish()
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Escaping(writer))
+        .json()
+        .flatten_event(true)
+        .log_internal_errors(false)
+        .finish()
 }
 
 /// Escapes characters in finished JSON that JSON allows in strings but a terminal interprets. They occur only inside

@@ -2,7 +2,9 @@
 //! between any two steps.
 
 mod balancer;
+mod cluster;
 mod frozen;
+mod outages;
 mod stage;
 mod under_load;
 

@@ -5,9 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The binary with none of this machine's settings.
+/// The binary with none of this machine's settings: the one that was built with the tests, or another for long runs.
 pub(crate) fn owp(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_owp"));
+    let binary = std::env::var_os("OWP_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_owp").into());
+    let mut command = Command::new(binary);
     command.args(args).stdin(Stdio::null()).current_dir(env!("CARGO_TARGET_TMPDIR"));
     for (name, _) in owp_config::VARIABLES.iter().chain(owp_config::CLIENT_VARIABLES) {
         command.env_remove(name);

@@ -5,7 +5,7 @@ use crate::support::program::{free_port, owp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ impl Stage {
 
     async fn start_serve(&self, at: usize) {
         let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
-        let child = owp(&[])
+        let child = deaf_to_limits(&owp(&[]))
             .args(["serve", "--listen", &self.addresses[at]])
             .current_dir(self.folder.path())
             .env("OWP_ADMIN_TOKEN", ADMIN)
@@ -117,6 +117,13 @@ impl Stage {
     pub(crate) fn events(&self) -> Vec<Value> {
         // The last line may be half written.
         self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Limits the files that a replica can write, as a full disk would, or lets it write again.
+    pub(crate) fn fill_disk(&self, at: usize, full: bool) {
+        let serve = self.serve.lock().unwrap();
+        let process = serve[at].as_ref().expect("it runs").id().to_string();
+        assert!(fill_disk(&process, full).status().expect("the package util-linux is installed").success());
     }
 
     /// `kill -9`, and a new process on the same database.
@@ -281,4 +288,24 @@ impl Stage {
         }
         assert!(writes > 5, "the journal was read wrongly");
     }
+}
+
+/// Returns the same command, for a process that is not killed when it writes beyond a limit: the write fails.
+fn deaf_to_limits(command: &Command) -> Command {
+    let mut deaf = Command::new("env");
+    deaf.arg("--ignore-signal=XFSZ").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => deaf.env(name, value),
+            None => deaf.env_remove(name),
+        };
+    }
+    deaf
+}
+
+/// Prepares the command that lets every write of a process to a file fail, or succeed again.
+pub(crate) fn fill_disk(process: &str, full: bool) -> Command {
+    let mut limit = Command::new("prlimit");
+    limit.args(["--pid", process, if full { "--fsize=1:" } else { "--fsize=unlimited:" }]);
+    limit
 }

@@ -128,18 +128,28 @@ async fn events(caller: Caller, follows: bool) -> Vec<Value> {
 }
 
 async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
-    let kills = std::env::var_os(KILLS).and_then(|kills| kills.to_str()?.parse().ok()).unwrap_or(DEFAULT_KILLS);
     let database = TestDatabase::empty(db).await;
     let replicas = match db {
         Db::Sqlite => 1,
         Db::Postgres => 3,
     };
     let stage = Arc::new(Stage::start_on(Some(&database.url), replicas).await);
+    let kill = async |round: usize| stage.kill_and_restart_one(round % replicas).await;
+    Box::pin(survive(&stage, rounds(KILLS, DEFAULT_KILLS), kill)).await;
+}
+
+/// Returns a number of rounds: that of the variable, if it is set.
+pub(super) fn rounds(variable: &str, default: usize) -> usize {
+    std::env::var_os(variable).and_then(|rounds| rounds.to_str()?.parse().ok()).unwrap_or(default)
+}
+
+/// Deals so many blows to a service under load, and checks what is left.
+pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn(usize)) {
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     let caller = Caller {
         http,
         url: stage.url.clone(),
-        stage: Arc::clone(&stage),
+        stage: Arc::clone(stage),
         over: Arc::default(),
         answered: Arc::default(),
     };
@@ -149,7 +159,7 @@ async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
     let people = tokio::spawn(write(caller.clone()));
     let reader = tokio::spawn(events(caller.clone(), true));
     let mut pause = 7_u64;
-    for kill in 0..kills {
+    for round in 0..blows {
         pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // The load sets the pace, whatever the machine's speed.
         let answers = usize::try_from(1 + (pause >> 33) % ANSWERS).unwrap();
@@ -157,7 +167,7 @@ async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
         while caller.answered.load(Ordering::Relaxed) < until && began.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        stage.kill_and_restart_one(kill % replicas).await;
+        blow(round).await;
     }
     caller.over.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeMap::new();
