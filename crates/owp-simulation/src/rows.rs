@@ -127,7 +127,7 @@ fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> T {
 }
 
 /// Tables that only the checks in the end look at.
-const LATE: [&str; 3] = ["wanted_comments", "doubts", "pull_links"];
+const LATE: [&str; 2] = ["wanted_comments", "doubts"];
 
 /// The simulator's own connection.
 pub(crate) struct Reader {

@@ -3,7 +3,7 @@
 use crate::acts;
 use crate::face::{self, Subject, Wrong};
 use crate::process::{Call, Done, Process, Step, Turn};
-use crate::world::World;
+use crate::world::{Held, World};
 use http::Method;
 
 /// Turns after which a process should have come to rest.
@@ -78,7 +78,7 @@ impl World {
         if hushed || (!self.calm && self.chance(self.cast.silence)) {
             self.say(format!("pool {at}: {} (GitHub does not answer yet)", face::line(&call.request)));
             let now = self.now();
-            self.slots[at].held.push((call, now));
+            self.slots[at].held.push(Held { call, since: now, answer: None });
             return;
         }
         self.answer(at, call);
@@ -93,8 +93,10 @@ impl World {
             return;
         }
         let mut held = self.slots.iter().flat_map(|slot| &slot.held);
-        if let Some((other, _)) = held.find(|(other, since)| writes(other) && now - since < PATIENCE) {
-            let found = format!("{} while {} has no answer", face::line(&call.request), face::line(&other.request));
+        let waits = |one: &&Held| writes(&one.call) && one.answer.is_none() && now - one.since < PATIENCE;
+        if let Some(other) = held.find(waits) {
+            let (line, other) = (face::line(&call.request), face::line(&other.call.request));
+            let found = format!("{line} while {other} has no answer");
             self.violate("senders take turns", found);
         }
     }
@@ -147,30 +149,50 @@ impl World {
         if self.slots[at].held.is_empty() || self.slots[at].frozen_at.is_some() {
             return;
         }
-        let (call, since) = self.slots[at].held.remove(0);
-        if self.now() - since < PATIENCE {
-            self.answer(at, call);
-        } else {
-            // It may have had its effect all the same.
-            let line = face::line(&call.request);
-            let now = self.now();
-            if self.chance(50) {
-                let (_unheard, done) = self.face.answer(call.request.clone(), None, now);
-                if done {
-                    self.checks.github_did(&call.request);
-                }
+        let Held { call, since, answer } = self.slots[at].held.remove(0);
+        let in_time = self.now() - since < PATIENCE;
+        match answer {
+            Some(answer) if in_time => {
+                self.say(format!("pool {at}: {} → an answer that waited to be read", face::line(&call.request)));
+                let _gone = call.answer.send(answer);
             }
-            self.say(format!("pool {at}: {line} → FAULT: no answer in time"));
-            let _gone = call.answer.send(Err(face::too_late()));
+            None if in_time => self.answer(at, call),
+            _ => {
+                self.say(format!("pool {at}: {} → FAULT: no answer in time", face::line(&call.request)));
+                let _gone = call.answer.send(Err(face::too_late()));
+            }
         }
         self.run(at);
+    }
+
+    /// GitHub gets to all that has waited for long, or never does: also to what a frozen process asked.
+    pub(crate) fn answer_the_patient(&mut self) {
+        let now = self.now();
+        for at in 0..self.slots.len() {
+            for held in 0..self.slots[at].held.len() {
+                let Held { call, since, answer } = &self.slots[at].held[held];
+                if answer.is_some() || now - since < PATIENCE {
+                    continue;
+                }
+                let request = call.request.clone();
+                let answer = if self.chance(50) {
+                    let (answer, done) = self.face.answer(request.clone(), None, now);
+                    if done {
+                        self.checks.github_did(&request);
+                    }
+                    answer
+                } else {
+                    Err(face::too_late())
+                };
+                self.slots[at].held[held].answer = Some(answer);
+            }
+        }
     }
 
     /// A process gives up on questions that have had no answer for long.
     pub(crate) fn give_up_waiting(&mut self, at: usize) {
         let now = self.now();
-        while self.slots[at].held.first().is_some_and(|(_, since)| now - since >= PATIENCE) && self.violation.is_none()
-        {
+        while self.slots[at].held.first().is_some_and(|held| now - held.since >= PATIENCE) && self.violation.is_none() {
             self.answer_held(at);
         }
     }

@@ -5,7 +5,7 @@ use crate::checks::Checks;
 use crate::coverage::Coverage;
 use crate::database::Database;
 use crate::face::{Face, Subject, Wrong};
-use crate::process::{Call, LOOPS, Machine, Mishap, Process, Step};
+use crate::process::{Call, FromGitHub, LOOPS, Machine, Mishap, Process, Step};
 use crate::rows::{Reader, Rows};
 use crate::story::{Line, Outcome, Story, Violation};
 use bytes::Bytes;
@@ -35,8 +35,17 @@ pub(crate) struct Slot {
     pub(crate) process: Option<Process>,
     /// Time since which it gets no turn.
     pub(crate) frozen_at: Option<i64>,
-    /// Questions that GitHub has not answered yet, with their times.
-    pub(crate) held: Vec<(Call, i64)>,
+    /// Questions that GitHub has not answered yet, oldest first.
+    pub(crate) held: Vec<Held>,
+}
+
+/// A question that GitHub does not answer at once.
+pub(crate) struct Held {
+    pub(crate) call: Call,
+    /// Time since which the process waits, by its own timers.
+    pub(crate) since: i64,
+    /// The answer, once GitHub has given one; the process has not read it.
+    pub(crate) answer: Option<FromGitHub>,
 }
 
 /// A call of a client that has no answer yet.
@@ -373,6 +382,7 @@ impl World {
             left = Span(left.0 - tick.0);
             self.time.fetch_add(tick.0, Ordering::Relaxed);
             self.clock.advance_ms(tick.0);
+            self.answer_the_patient();
             for at in self.awake() {
                 if let Some(process) = &mut self.slots[at].process {
                     process.pass(tick);
@@ -396,11 +406,16 @@ impl World {
 
     /// Sets the pool's clock so far ahead of GitHub's.
     pub(crate) fn set_skew(&mut self, skew: i64) {
+        self.run_timers();
         self.clock.advance_ms(skew - self.skew);
         self.jumped_at = self.now();
         self.alone_since = None;
         self.skew = skew;
-        // The timers run every second, and again after a failure: they notice.
+        self.run_timers();
+    }
+
+    /// The timers run every second, and again after a failure: before a jump of the clock, and after it.
+    fn run_timers(&mut self) {
         for _ in 0..2 {
             for at in self.awake() {
                 self.run_step(at, Step::Expiry);

@@ -175,7 +175,7 @@ pub(super) fn act(world: &mut World) {
         people::link(world, who);
         return;
     }
-    let client = match world.choose("calls", &[25, 22, 12, 14, 6, 4, 6, 6, 5, 2]) {
+    let client = match world.choose("calls", &[25, 22, 12, 14, 6, 4, 6, 6, 5]) {
         0 => {
             let wait = if world.chance(25) { "?wait=20" } else { "" };
             Some(Client::new(Ask::Work(who), "GET", format!("/v1/work{wait}")))
@@ -190,8 +190,7 @@ pub(super) fn act(world: &mut World) {
         5 => any_task(world).map(|task| Client::new(Ask::Why, "GET", format!("/v1/tasks/{task}/why"))),
         6 => return operate(world, at),
         7 => Some(Client::events(world.cast.cursor.as_deref())),
-        8 => None,
-        _ => return keep_alive(world, at, &worker),
+        _ => None,
     };
     let Some(client) = client else { return read(world, at) };
     let client = if matches!(client.ask, Ask::Events) { client } else { client.by(&worker) };
@@ -301,21 +300,6 @@ pub(super) fn renew(world: &mut World, at: usize, lease: &crate::rows::LeaseRow)
     }
 }
 
-/// A worker renews its lease again and again, for as long as it may.
-fn keep_alive(world: &mut World, at: usize, worker: &Worker) {
-    let Some((lease, _)) = any_lease(world, worker) else { return };
-    for _ in 0..12 {
-        let rows = world.checks.last();
-        let Some(row) = rows.leases.iter().find(|row| row.id == lease && row.is_live()).cloned() else { return };
-        let left = row.ack_by.unwrap_or(row.expires_at).min(row.expires_at) - world.now() - world.skew - 60_000;
-        if world.slots[at].process.is_none() || world.violation.is_some() {
-            return;
-        }
-        world.pass(owp_pool::Span(left.max(0)));
-        renew(world, at, &row);
-    }
-}
-
 fn body_told(client: &Client) -> String {
     let body = client.body.as_ref().filter(|body| body.as_object().is_some_and(|body| !body.is_empty()));
     body.map(|body| format!(" {body}")).unwrap_or_default()
@@ -398,7 +382,7 @@ pub(crate) fn answered(world: &mut World, id: u64, call: InFlight, response: &Re
         // The pool forgets answers after a day.
         let fresh = |at: i64| now - at < 82_800_000 && world.jumped_at < at;
         match world.cast.kept.get(key).filter(|(.., at)| fresh(*at)) {
-            Some((before, said, _)) if (*before, said) != (status, &text) && status < 300 => {
+            Some((before, said, _)) if (*before, said) != (status, &text) && status != 401 && status != 429 => {
                 let found =
                     format!("{} was answered first with {before} {said}, then with {status} {text}", client.told());
                 world.violate("one answer for one key", found);
@@ -459,7 +443,13 @@ fn understood(world: &mut World, id: u64, client: &Client, (status, text, body):
             let ended = rows.leases.iter().find(|row| row.id == *lease).map_or("", |row| row.state.as_str());
             let by_comment = world.cast.said.iter().any(|said| said.text.contains("release"));
             let known = world.jumped_at == 0 && world.now() < crate::world::A_DAY;
-            if known && alone && !by_comment && matches!((*act, ended), ("nack", "nacked") | ("release", "released")) {
+            let is_in_use = body["type"].as_str().is_some_and(|kind| kind.ends_with("idempotency-key-in-use"));
+            if known
+                && alone
+                && !by_comment
+                && !is_in_use
+                && matches!((*act, ended), ("nack", "nacked") | ("release", "released"))
+            {
                 let found = format!("{} took effect, and its repetition is refused: {text}", client.told());
                 world.violate("one answer for one key", found);
             }

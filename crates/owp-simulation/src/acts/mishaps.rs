@@ -191,7 +191,7 @@ pub(crate) fn thaw(world: &mut World, at: usize) {
     // What arrived meanwhile may be read before its timer is.
     for held in 0..world.slots[at].held.len() {
         if world.chance(50) {
-            world.slots[at].held[held].1 = world.now();
+            world.slots[at].held[held].since = world.now();
         }
     }
     if let Some(process) = &mut world.slots[at].process {

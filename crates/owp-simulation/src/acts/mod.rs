@@ -126,7 +126,7 @@ impl Cast {
 
 /// One step of a history: something happens somewhere.
 pub(crate) fn step(world: &mut World) {
-    match world.choose("steps", &[24, 9, 12, 10, 26, 7, 7, 5, 6]) {
+    match world.choose("steps", &[24, 9, 12, 10, 26, 7, 7, 5, 14]) {
         0 => people::act(world),
         1 => mishaps::deliver(world),
         2 => goes_on(world),

@@ -336,6 +336,10 @@ pub(super) fn change_comment(world: &mut World) -> Act {
         }
         1 => {
             world.github.as_user(&by).edit_comment(&full, said.comment, &format!("{} (please)", said.text))?;
+            // A command with other words is another command.
+            if by == said.by && said.text.ends_with("/owp claim") {
+                count_claim(world, said.repo, said.issue, &by);
+            }
             "edits".to_owned()
         }
         _ => {

@@ -50,8 +50,8 @@ pub(crate) fn set(world: &mut World) {
     world.cast.installation = world.github.install(&[&names[0], &names[1]]).expect("the repositories exist");
     world.github.take_deliveries();
     let processes = match world.below(10) {
-        0..=5 => 1,
-        6..=8 => 2,
+        0..=3 => 1,
+        4..=7 => 2,
         _ => 3,
     };
     for _ in 0..processes {

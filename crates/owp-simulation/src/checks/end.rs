@@ -1,9 +1,9 @@
 //! What must hold in the end, when faults have stopped: the pool shows what GitHub shows, and everybody was answered.
 
-use super::grants::limit;
+use super::grants::{has_pull_for, limit};
 use crate::acts::{self, Client, Repo, mishaps};
 use crate::process::Step;
-use crate::rows::{RepoRow, Rows, TaskRow, WantedRow, WorkerRow};
+use crate::rows::{DeliveryRow, RepoRow, Rows, TaskRow, WantedRow, WorkerRow};
 use crate::world::World;
 use owp_pool::Span;
 use owp_sandbox::PullView;
@@ -68,7 +68,7 @@ fn settle(world: &mut World) {
         }
         // Tasks wait a day for a label that many issues lost at once.
         let waits = world.checks.last().repos.iter().any(|repo| repo.unlabelled_until.is_some());
-        world.pass(if round == LEAST && waits { Span::hours(25) } else { PAUSE });
+        world.pass(if round >= LEAST && waits { Span::hours(25) } else { PAUSE });
     }
     let rows = world.look_at_everything();
     let what = unrest(world, &rows);
@@ -340,9 +340,19 @@ fn comments(world: &mut World, rows: &Rows) {
     }
 }
 
-/// Every command was heard.
+/// Every command was heard, unless GitHub was away for the whole day in which the pool tries.
 fn commands(world: &mut World, rows: &Rows) {
-    let heard: BTreeSet<i64> = rows.commands.iter().map(|one| one.comment_id).collect();
+    let long_ago = world.now() - Span::hours(24).0;
+    let given_up = |one: &&DeliveryRow| {
+        one.state == "dead"
+            && world
+                .cast
+                .said
+                .iter()
+                .any(|said| i64::try_from(said.comment).ok() == one.comment_id && said.at < long_ago)
+    };
+    let mut heard: BTreeSet<i64> = rows.commands.iter().map(|one| one.comment_id).collect();
+    heard.extend(rows.deliveries.iter().filter(given_up).filter_map(|one| one.comment_id));
     for (repo, name, _) in served(world, rows) {
         for said in world.cast.said.clone() {
             // What was written before the App left may never have been read.
@@ -408,7 +418,7 @@ fn grants(world: &mut World, _: &Rows) {
         for task in &ready {
             let Some(answer) = world.ask(at, Client::why(worker, &task.id)) else { return };
             // Whoever has opened the pull request already can claim the task; it is not handed out to them.
-            if answer["may"].as_bool() == Some(true) && !has_pull_for(&rows, task, &row) {
+            if answer["may"].as_bool() == Some(true) && !has_pull_for(&rows, task, &row.person) {
                 let found = format!(
                     "issue {:?} is not granted to the worker of {}, and no rule is against it",
                     task.issue, row.person
@@ -429,20 +439,6 @@ fn grants(world: &mut World, _: &Rows) {
             }
         }
     }
-}
-
-/// Returns true if the worker's contributor has an open pull request that names the task.
-fn has_pull_for(rows: &Rows, task: &TaskRow, worker: &WorkerRow) -> bool {
-    let named = |number: i64| {
-        rows.links.iter().any(|link| link.task_id == task.id && link.number == number && link.repo_id == task.repo_id)
-    };
-    rows.pulls.iter().any(|pull| {
-        let author = pull.author_id.map(|id| format!("gh:{id}"));
-        pull.repo_id == task.repo_id
-            && pull.state == "open"
-            && named(pull.number)
-            && author.as_ref() == Some(&worker.person)
-    })
 }
 
 /// Returns why a refusal is wrong, by the rows alone.

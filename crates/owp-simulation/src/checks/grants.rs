@@ -12,12 +12,16 @@ const COUNT_SLACK: i64 = 60_000;
 pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
     let known = |lease: &LeaseRow| world.checks.leases.contains_key(&lease.id);
     let granted: Vec<&LeaseRow> = rows.live().filter(|lease| !known(lease)).collect();
-    if let Some(found) = claims(world, rows).or_else(|| words(world, rows)) {
+    if let Some(found) = claims(world, rows).or_else(|| words(world, rows)).or_else(|| offers(world, rows)) {
         return Some(found);
     }
     for lease in granted {
         let (Some(task), Some(repo)) = (rows.task(&lease.task_id), rows.repo(&lease.repo_id)) else { continue };
-        let found = budget(world, rows, repo)
+        // Whoever's pull request is open already takes no slot more.
+        let adds = !has_pull_for(rows, task, &lease.person);
+        let found = adds
+            .then(|| budget(world, rows, repo))
+            .flatten()
             .or_else(|| capacity(rows, lease))
             .or_else(|| eligible(world, rows, repo, task, lease))
             .or_else(|| text(world, repo, task));
@@ -26,6 +30,17 @@ pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
         }
     }
     None
+}
+
+/// Returns true if somebody has an open pull request that names the task.
+pub(super) fn has_pull_for(rows: &Rows, task: &TaskRow, person: &str) -> bool {
+    let named = |number: i64| {
+        rows.links.iter().any(|link| link.task_id == task.id && link.number == number && link.repo_id == task.repo_id)
+    };
+    rows.pulls.iter().any(|pull| {
+        let author = pull.author_id.map(|id| format!("gh:{id}"));
+        pull.repo_id == task.repo_id && pull.state == "open" && named(pull.number) && author.as_deref() == Some(person)
+    })
 }
 
 /// A claim by comment is worth one lease: nobody has more of them than they wrote claims on the issue.
@@ -100,10 +115,18 @@ fn budget(world: &World, rows: &Rows, repo: &RepoRow) -> Option<Violation> {
     }
     let taken = i64::try_from(used.len()).unwrap_or(i64::MAX);
     if taken > limit {
-        let found = format!("a grant in {} takes {taken} slots of {limit}: {used:?}", repo.name);
+        let moves: Vec<String> = used.iter().map(|task| told_move(world, rows, task)).collect();
+        let found = format!("a grant in {} takes {taken} slots of {limit}: {}", repo.name, moves.join(", "));
         return broken("budget (4)", found);
     }
     on_github(world, rows, repo, counted_at, limit)
+}
+
+/// Names a task and its move.
+fn told_move(world: &World, rows: &Rows, task: &str) -> String {
+    let state = |rows: &Rows| rows.task(task).map_or("none", |task| task.state.as_str()).to_owned();
+    let issue = rows.task(task).and_then(|task| task.issue).unwrap_or_default();
+    format!("{task} of issue {issue} ({} → {})", state(world.checks.last()), state(rows))
 }
 
 /// The same by what GitHub really shows: open pull requests of contributors from before the last count are known.
@@ -187,7 +210,9 @@ fn eligible(world: &World, rows: &Rows, repo: &RepoRow, task: &TaskRow, lease: &
         return refuse(format!("the task has tier {} and the contributor trust {level}", task.tier));
     }
     let now = lease.granted_at;
-    let reserved = task.reserved_person.as_ref().filter(|_| task.reserved_until.is_some_and(|until| until > now));
+    // The grant uses the reservation up.
+    let before = world.checks.last().task(&task.id).unwrap_or(task);
+    let reserved = before.reserved_person.as_ref().filter(|_| before.reserved_until.is_some_and(|until| until > now));
     if reserved.is_some_and(|person| *person != lease.person) {
         return refuse(format!("it is reserved for {reserved:?}"));
     }
@@ -207,6 +232,19 @@ fn eligible(world: &World, rows: &Rows, repo: &RepoRow, task: &TaskRow, lease: &
 fn merged(rows: &Rows, repo: &RepoRow, lease: &LeaseRow) -> usize {
     let theirs = |task: &&TaskRow| task.repo_id == repo.id && task.last_holder.as_ref() == Some(&lease.person);
     rows.tasks.iter().filter(theirs).filter(|task| task.state == "merged").count()
+}
+
+/// A task that anybody could be given now has a text that somebody approved.
+fn offers(world: &World, rows: &Rows) -> Option<Violation> {
+    let offered = rows.tasks.iter().filter(|task| task.state == "ready" && task.hold.is_none());
+    let is_new = |task: &&TaskRow| {
+        let before = world.checks.last().task(&task.id);
+        before.is_none_or(|old| {
+            (&old.state, &old.hold, &old.title, &old.description)
+                != (&task.state, &task.hold, &task.title, &task.description)
+        })
+    };
+    offered.filter(is_new).find_map(|task| text(world, rows.repo(&task.repo_id)?, task))
 }
 
 /// The text that is handed out was offered by somebody who may.

@@ -83,7 +83,7 @@ impl Checks {
 
     pub(crate) fn acknowledged(&mut self, guid: &str, event: &str, now: i64) {
         if matches!(event, "issues" | "issue_comment" | "pull_request") && !self.last.deliveries.is_empty() {
-            self.acknowledged.insert(guid.to_owned(), now);
+            self.acknowledged.entry(guid.to_owned()).or_insert(now);
         }
     }
 
@@ -182,12 +182,15 @@ pub(crate) fn after_commit(world: &mut World, rows: Rows) {
         .or_else(|| grants::check(world, &rows))
         .or_else(|| causes::check(world, &rows));
     let checks = &mut world.checks;
+    // One that is new was live for a moment, even if it has ended by now.
+    let seen = |lease: &&LeaseRow| lease.is_live() || !checks.leases.contains_key(&lease.id);
+    let live_now: Vec<String> = rows.leases.iter().filter(seen).map(|lease| lease.id.clone()).collect();
     for lease in &rows.leases {
         checks.leases.insert(lease.id.clone(), lease.clone());
     }
     checks.run.extend(rows.commands.iter().map(|command| command.comment_id));
     for live in checks.live_during.values_mut() {
-        live.extend(rows.live().map(|lease| lease.id.clone()));
+        live.extend(live_now.iter().cloned());
     }
     checks.last = rows;
     if let Some(Violation { check, found }) = broken.or_else(|| world.checks.found.take()) {
@@ -346,7 +349,10 @@ fn deliveries(world: &World, rows: &Rows) -> Option<Violation> {
     // The effect of a command and the end of its delivery are one commit.
     let run =
         |comment: i64| !world.checks.run.contains(&comment) && rows.commands.iter().any(|c| c.comment_id == comment);
-    let half = rows.deliveries.iter().find(|one| one.state == "processing" && one.comment_id.is_some_and(run));
+    // A comment can arrive twice: one of its deliveries ends with the effect.
+    let ended = |comment: i64| rows.deliveries.iter().any(|d| d.comment_id == Some(comment) && d.state == "done");
+    let is_half = |comment: i64| run(comment) && !ended(comment);
+    let half = rows.deliveries.iter().find(|one| one.state == "processing" && one.comment_id.is_some_and(is_half));
     if let Some(half) = half {
         return broken("effects are done once (8)", format!("the delivery {} has its effect and is not done", half.id));
     }
