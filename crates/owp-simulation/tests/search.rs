@@ -8,7 +8,7 @@ use std::thread;
 /// Steps of each history.
 const STEPS: usize = 60;
 /// Histories of the search in every run of the tests.
-const SEEDS: u64 = 48;
+const SEEDS: u64 = 24;
 
 fn place() -> Place {
     Place::sqlite().expect("a folder for databases")

@@ -11,7 +11,7 @@ use std::time::Duration;
 const REPLICAS: usize = 3;
 /// Number of outages; the variable is for longer runs.
 const OUTAGES: &str = "OWP_TEST_OUTAGES";
-const DEFAULT_OUTAGES: usize = 8;
+const DEFAULT_OUTAGES: usize = 4;
 
 /// Takes every connection that the server has left, for a second.
 async fn use_up_connections(url: &str) {
