@@ -51,6 +51,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::CreateWaitsForItsToken, 80),
     (Plant::LateJudgementIsApplied, 17),
     (Plant::LateRemovalIsBelieved, 16),
+    (Plant::DeliveredGrantEndsThePull, 839),
     (Plant::BudgetIgnoresLeases, 1),
     (Plant::EndedLeasesAreForgotten, 26),
     (Plant::OldCountIsBelieved, 1),
