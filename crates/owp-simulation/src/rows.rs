@@ -89,6 +89,11 @@ impl LeaseRow {
     pub(crate) fn is_live(&self) -> bool {
         self.ended_at.is_none()
     }
+
+    /// Returns the time at which it runs out, unless its worker acts.
+    pub(crate) fn due_at(&self) -> i64 {
+        self.expires_at.min(self.ack_by.unwrap_or(i64::MAX))
+    }
 }
 
 impl RepoRow {

@@ -165,6 +165,13 @@ impl World {
         self.run(at);
     }
 
+    /// Answers all that was held back.
+    pub(crate) fn answer_all_held(&mut self, at: usize) {
+        while self.has_held(at) && self.violation.is_none() {
+            self.answer_held(at);
+        }
+    }
+
     /// GitHub gets to all that has waited for long, or never does: also to what a frozen process asked.
     pub(crate) fn answer_the_patient(&mut self) {
         let now = self.now();

@@ -6,7 +6,7 @@ use crate::coverage::Coverage;
 use crate::database::Database;
 use crate::face::{Face, Subject, Wrong};
 use crate::process::{Call, FromGitHub, LOOPS, Machine, Mishap, Process, Step};
-use crate::rows::{Reader, Rows};
+use crate::rows::{LeaseRow, Reader, Rows};
 use crate::story::{Line, Outcome, Story, Violation};
 use bytes::Bytes;
 use http::Request;
@@ -251,6 +251,18 @@ impl World {
     pub(crate) fn awake(&self) -> Vec<usize> {
         let runs = |slot: &Slot| slot.process.is_some() && slot.frozen_at.is_none();
         (0..self.slots.len()).filter(|at| runs(&self.slots[*at])).collect()
+    }
+
+    /// Returns the slot of a process that can run.
+    pub(crate) fn one_awake(&mut self) -> Option<usize> {
+        let awake = self.awake();
+        self.pick(&awake)
+    }
+
+    /// Returns a lease that has not ended.
+    pub(crate) fn live_lease(&mut self) -> Option<LeaseRow> {
+        let live: Vec<_> = self.checks.last().live().cloned().collect();
+        self.pick(&live)
     }
 
     /// Starts a process in a slot.

@@ -26,11 +26,16 @@ async fn send(w: &World) {
     w.engine.comments().step_sender().await.unwrap();
 }
 
+/// The inbox is worked off.
+async fn hear(w: &World) {
+    while w.engine.intake().step_inbox().await.unwrap() {}
+}
+
 /// A command is heard, and its answer waits to be written.
 async fn ask(w: &World, issue: u64, text: &str) {
     w.github.as_user("ada").comment(REPO, issue, text).unwrap();
     w.receive().await;
-    while w.engine.intake().step_inbox().await.unwrap() {}
+    hear(w).await;
 }
 
 async fn a_comment_survives_an_absence_that_ends_before_the_second_refusal_is_believed(db: Db) {
@@ -93,10 +98,6 @@ async fn late_claim(w: &World, issue: u64) -> u64 {
         while w.engine.reconciler().step_sync().await.unwrap() {}
     }
     comment
-}
-
-async fn hear(w: &World) {
-    while w.engine.intake().step_inbox().await.unwrap() {}
 }
 
 async fn a_late_command_survives_two_wrong_answers_at_once(db: Db) {

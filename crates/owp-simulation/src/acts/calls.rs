@@ -71,6 +71,12 @@ impl Client {
         Self::new(Ask::Events, "GET", format!("/v1/events?limit=20{cursor}"))
     }
 
+    /// A worker acts on a lease.
+    fn on_lease(who: usize, lease: &str, act: &'static str) -> Self {
+        let path = format!("/v1/leases/{lease}/{act}");
+        Self::new(Ask::Lease { who, lease: lease.to_owned(), act }, "POST", path).with(json!({}))
+    }
+
     /// A worker asks for work.
     pub(crate) fn work(worker: &Worker) -> Self {
         Self::new(Ask::Check, "GET", "/v1/work").by(worker)
@@ -155,8 +161,7 @@ pub(super) fn register(world: &mut World, who: usize, at: usize) {
 
 /// Somebody calls the pool.
 pub(super) fn act(world: &mut World) {
-    let awake = world.awake();
-    let Some(at) = world.pick(&awake) else { return };
+    let Some(at) = world.one_awake() else { return };
     if !world.cast.again.is_empty() && world.chance(60) {
         let client = world.cast.again.remove(0).again();
         world.say(format!("a client repeats {} at pool {at}", client.told()));
@@ -239,8 +244,7 @@ fn act_on_lease(world: &mut World, who: usize, worker: &Worker) -> Option<Client
     let (lease, _) = any_lease(world, worker)?;
     const ACTS: [&str; 4] = ["ack", "nack", "renew", "release"];
     let act = ACTS[world.choose("acts on leases", &[3, 1, 3, 1])];
-    let path = format!("/v1/leases/{lease}/{act}");
-    let client = keyed(world, Client::new(Ask::Lease { who, lease: lease.clone(), act }, "POST", path).with(json!({})));
+    let client = keyed(world, Client::on_lease(who, &lease, act));
     remember_ender(world, &lease, act, client.key.clone().unwrap_or_default());
     Some(client)
 }
@@ -275,24 +279,20 @@ pub(super) fn ask_for_work(world: &mut World, at: usize, who: usize, worker: &Wo
 
 /// A worker's call about a lease that it holds, with a key.
 pub(super) fn keyed_lease_act(world: &mut World) -> Option<Client> {
-    let live: Vec<_> = world.checks.last().live().cloned().collect();
-    let lease = world.pick(&live)?;
+    let lease = world.live_lease()?;
     let (who, worker) = holder(world, &lease)?;
     const ACTS: [&str; 4] = ["nack", "release", "ack", "renew"];
     let act = ACTS[world.choose("acts repeated", &[3, 3, 1, 1])];
-    let (key, path) = (format!("key-{}", world.cast.next()), format!("/v1/leases/{}/{act}", lease.id));
+    let key = format!("key-{}", world.cast.next());
     remember_ender(world, &lease.id, act, key.clone());
-    let ask = Ask::Lease { who, lease: lease.id.clone(), act };
-    Some(Client::new(ask, "POST", path).with(json!({})).by(&worker).once(key))
+    Some(Client::on_lease(who, &lease.id, act).by(&worker).once(key))
 }
 
 /// The worker of a lease renews it, or accepts it if it did not yet.
 pub(super) fn renew(world: &mut World, at: usize, lease: &crate::rows::LeaseRow) {
     let Some((who, worker)) = holder(world, lease) else { return };
     let act = if lease.ack_by.is_none() { "renew" } else { "ack" };
-    let path = format!("/v1/leases/{}/{act}", lease.id);
-    let client =
-        Client::new(Ask::Lease { who, lease: lease.id.clone(), act }, "POST", path).with(json!({})).by(&worker);
+    let client = Client::on_lease(who, &lease.id, act).by(&worker);
     let login = &world.cast.contributors[who].login;
     world.say(format!("{login}'s worker → pool {at}: {}", client.told()));
     if world.slots[at].process.is_some() {

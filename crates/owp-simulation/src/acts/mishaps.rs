@@ -9,8 +9,7 @@ use owp_sandbox::WebhookRequest;
 /// A delivery arrives: the next one or any, perhaps twice, perhaps under another id, perhaps never.
 pub(super) fn deliver(world: &mut World) {
     world.collect_mail();
-    let awake = world.awake();
-    let (Some(at), false) = (world.pick(&awake), world.mail.is_empty()) else { return };
+    let (Some(at), false) = (world.one_awake(), world.mail.is_empty()) else { return };
     let most = 1 + world.below(4);
     for _ in 0..most {
         if world.mail.is_empty() || world.violation.is_some() || world.slots[at].process.is_none() {
@@ -149,8 +148,7 @@ pub(super) fn rename(world: &mut World, letter: &mut WebhookRequest) {
 
 /// A process is held up in the middle of something, others act meanwhile, and it goes on.
 pub(super) fn race(world: &mut World) {
-    let awake = world.awake();
-    let Some(at) = world.pick(&awake) else { return };
+    let Some(at) = world.one_awake() else { return };
     if world.calm {
         return;
     }

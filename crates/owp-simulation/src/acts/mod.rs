@@ -153,8 +153,7 @@ fn goes_on(world: &mut World) {
 
 /// A process does what there is to do, or one step of it.
 fn work(world: &mut World) {
-    let awake = world.awake();
-    let Some(at) = world.pick(&awake) else { return };
+    let Some(at) = world.one_awake() else { return };
     if world.is_waiting(at) && world.chance(60) {
         world.say(format!("pool {at}: the transaction that waited begins"));
         world.release(at);

@@ -43,9 +43,7 @@ fn settle(world: &mut World) {
         world.calm_down(at);
         mishaps::thaw(world, at);
         world.release(at);
-        while world.has_held(at) && world.violation.is_none() {
-            world.answer_held(at);
-        }
+        world.answer_all_held(at);
     }
     for round in 0..ROUNDS {
         deliver_all(world);
@@ -198,7 +196,7 @@ fn leases(world: &mut World, rows: &Rows) {
     let now = world.now();
     let overdue = rows.live().find(|lease| {
         let served = rows.repo(&lease.repo_id).is_some_and(|repo| repo.inactive.is_none());
-        served && lease.expires_at.min(lease.ack_by.unwrap_or(i64::MAX)) < now - 60_000
+        served && lease.due_at() < now - 60_000
     });
     if let Some(lease) = overdue {
         world.violate(

@@ -1,6 +1,6 @@
 //! Scenes about comments: commands that are heard, and answers that are written.
 
-use super::{SETTLED, hear, one, post, two};
+use super::{SETTLED, hear, post, two};
 use crate::acts::{calls, mishaps, people};
 use crate::face::{Subject, Wrong};
 use crate::process::Step;
@@ -37,7 +37,7 @@ fn write_all(world: &mut World, at: usize) {
 
 /// The answer to a create is lost, and so is the list in which a sender looks for the comment.
 pub(super) fn lost_create(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     ask(world, at)?;
     const LOST: [Wrong; 3] = [Wrong::LostAfter, Wrong::GatewayAfter, Wrong::Slow];
     const UNSEEN: [Wrong; 5] =
@@ -95,7 +95,7 @@ pub(super) fn late_create(world: &mut World) -> Option<()> {
 
 /// A contributor claims and gives back, and the claim arrives again under another id.
 pub(super) fn said_twice(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let repo = world.cast.repos[0].clone();
     let full = world.github.repo_name(repo.id).filter(|_| repo.is_served())?;
     let rows = world.checks.last();
@@ -114,7 +114,7 @@ pub(super) fn said_twice(world: &mut World) -> Option<()> {
     }
     let mut letter = world.pick(&sent)?;
     mishaps::rename(world, &mut letter);
-    let at = one(world)?;
+    let at = world.one_awake()?;
     calls::deliver(world, at, letter);
     world.run_step(at, Step::Inbox);
     Some(())
@@ -122,7 +122,7 @@ pub(super) fn said_twice(world: &mut World) -> Option<()> {
 
 /// The delivery of a command comes late, and GitHub does not show the comment when a process looks.
 pub(super) fn said_late(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let repo = world.cast.repos[0].clone();
     let full = world.github.repo_name(repo.id).filter(|_| repo.is_served())?;
     post(world, at);

@@ -55,11 +55,6 @@ fn two(world: &mut World) -> Option<(usize, usize)> {
     Some((first, world.pick(&awake)?))
 }
 
-fn one(world: &mut World) -> Option<usize> {
-    let awake = world.awake();
-    world.pick(&awake)
-}
-
 /// Delivers what is on its way, and returns it.
 fn post(world: &mut World, at: usize) -> Vec<WebhookRequest> {
     world.collect_mail();
@@ -95,7 +90,7 @@ fn hear(world: &mut World, at: usize) -> Vec<WebhookRequest> {
 
 fn everybody_asks(world: &mut World) {
     for who in 0..world.cast.contributors.len() {
-        if let (Some(worker), Some(at)) = (world.cast.contributors[who].worker.clone(), one(world)) {
+        if let (Some(worker), Some(at)) = (world.cast.contributors[who].worker.clone(), world.one_awake()) {
             calls::ask_for_work(world, at, who, &worker);
         }
     }

@@ -1,6 +1,6 @@
 //! Scenes about processes and leases: who is first, what comes late, and what is repeated.
 
-use super::{everybody_asks, hear, lose_mail, one, two};
+use super::{everybody_asks, hear, lose_mail, two};
 use crate::acts::stage::{MAINTAINER, STRANGER, TRIAGER};
 use crate::acts::{calls, mishaps, people};
 use crate::face::Subject;
@@ -12,9 +12,8 @@ use owp_sandbox::ApiError;
 /// A lease runs out, a process notices, and its worker renews it with another process before it is ended.
 pub(super) fn photo_finish(world: &mut World) -> Option<()> {
     let (at, other) = two(world)?;
-    let live: Vec<_> = world.checks.last().live().cloned().collect();
-    let lease = world.pick(&live).filter(|_| world.skew == 0)?;
-    let left = lease.ack_by.unwrap_or(lease.expires_at).min(lease.expires_at) - world.now();
+    let lease = world.live_lease().filter(|_| world.skew == 0)?;
+    let left = lease.due_at() - world.now();
     world.pass(Span(left.max(0) + 1));
     let before = u32::try_from(world.below(3)).unwrap_or(0);
     world.say(format!("pool {at} notices that a lease has run out, and is held up"));
@@ -28,7 +27,7 @@ pub(super) fn photo_finish(world: &mut World) -> Option<()> {
 
 /// The clock jumps while a process writes down that it is alive.
 pub(super) fn late_mark(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let others: Vec<usize> = world.awake().into_iter().filter(|other| *other != at).collect();
     for other in &others {
         world.say(format!("pool {other} freezes"));
@@ -80,9 +79,7 @@ pub(super) fn late_judgement(world: &mut World) -> Option<()> {
     for at in [first, second] {
         world.say(format!("pool {at} goes on"));
         world.release(at);
-        while world.has_held(at) && world.violation.is_none() {
-            world.answer_held(at);
-        }
+        world.answer_all_held(at);
     }
     Some(())
 }
@@ -133,7 +130,7 @@ pub(super) fn restart(world: &mut World) -> Option<()> {
 
 /// A process dies in the middle of a worker's call, and the worker calls again.
 pub(super) fn repeated(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let client = calls::keyed_lease_act(world)?;
     const MISHAPS: [Mishap; 4] = [Mishap::DieAfter, Mishap::AnswerLost, Mishap::DieBefore, Mishap::Refused];
     let (mishap, before) = (MISHAPS[world.choose("mishaps of calls", &[3, 2, 1, 1])], world.below(3));
@@ -146,7 +143,7 @@ pub(super) fn repeated(world: &mut World) -> Option<()> {
         world.start(at);
     }
     world.pass(Span::secs(16));
-    let at = one(world)?;
+    let at = world.one_awake()?;
     world.say(format!("a client repeats {} at pool {at}", again.told()));
     calls::call(world, at, again);
     Some(())
@@ -154,7 +151,7 @@ pub(super) fn repeated(world: &mut World) -> Option<()> {
 
 /// A maintainer reserves a task for somebody, and everybody asks for work.
 pub(super) fn assigned(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     if !world.cast.repos[0].is_served() {
         return None;
     }
@@ -175,25 +172,19 @@ pub(super) fn assigned(world: &mut World) -> Option<()> {
     Some(())
 }
 
-/// A worker renews its lease for as long as it may.
-pub(super) fn prolonged(world: &mut World) -> Option<()> {
-    let at = one(world)?;
-    let live: Vec<_> = world.checks.last().live().cloned().collect();
-    let lease = world.pick(&live)?;
-    keep_alive(world, at, &lease.id);
-    Some(())
-}
-
 /// A worker renews its lease again and again, for as long as it may.
-fn keep_alive(world: &mut World, at: usize, lease: &str) {
+pub(super) fn prolonged(world: &mut World) -> Option<()> {
+    let at = world.one_awake()?;
+    let lease = world.live_lease()?.id;
     for _ in 0..12 {
         let rows = world.checks.last();
-        let Some(row) = rows.leases.iter().find(|row| row.id == lease && row.is_live()).cloned() else { return };
-        let left = row.ack_by.unwrap_or(row.expires_at).min(row.expires_at) - world.now() - world.skew - 60_000;
+        let Some(row) = rows.leases.iter().find(|row| row.id == lease && row.is_live()).cloned() else { break };
+        let left = row.due_at() - world.now() - world.skew - 60_000;
         if world.slots[at].process.is_none() || world.violation.is_some() {
-            return;
+            break;
         }
-        world.pass(owp_pool::Span(left.max(0)));
+        world.pass(Span(left.max(0)));
         calls::renew(world, at, &row);
     }
+    Some(())
 }

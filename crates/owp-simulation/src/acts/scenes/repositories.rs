@@ -1,7 +1,7 @@
 //! Scenes about what GitHub shows: repositories that blink, and things that are hidden.
 
 use super::comments::ask;
-use super::{SETTLED, hear, lose_mail, one, post};
+use super::{SETTLED, hear, lose_mail, post};
 use crate::acts::people;
 use crate::face::{Subject, Wrong};
 use crate::process::Step;
@@ -13,7 +13,7 @@ const UNSEEN: &str = "the App may not see the repository any more";
 
 /// The App loses a repository for some minutes, in which nobody hears of it, while an answer waits to be written.
 pub(super) fn blink(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     ask(world, at)?;
     let repo = world.cast.repos[0].clone();
     let (full, installation) = (world.github.repo_name(repo.id)?, world.cast.installation);
@@ -58,9 +58,7 @@ fn comes_back(world: &mut World, repo: u64) {
         }
         world.pass(Span::secs(61));
         for at in world.awake() {
-            while world.has_held(at) && world.violation.is_none() {
-                world.answer_held(at);
-            }
+            world.answer_all_held(at);
             world.run_step(at, Step::Sync);
         }
     }
@@ -72,7 +70,7 @@ fn comes_back(world: &mut World, repo: u64) {
 
 /// Something happens that nobody delivers, and GitHub does not show it when a process looks.
 pub(super) fn hidden(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let repo = world.cast.repos[0].clone();
     let full = world.github.repo_name(repo.id).filter(|_| repo.is_served())?;
     for _ in 0..1 + world.below(2) {
@@ -115,7 +113,7 @@ pub(super) fn hidden(world: &mut World) -> Option<()> {
 
 /// GitHub shows a pull request neither in its list nor by itself, once; or it is closed, and nobody hears of it.
 pub(super) fn hidden_pull(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     let full = world.github.repo_name(world.cast.repos[0].id).filter(|_| world.cast.repos[0].is_served())?;
     if world.chance(50) || !world.github.pulls(&full).iter().any(|pull| pull.open) {
         let told = people::open_pull(world, &full).ok()??;
@@ -142,7 +140,7 @@ pub(super) fn hidden_pull(world: &mut World) -> Option<()> {
 
 /// The label that offers issues gets another name for a day.
 pub(super) fn label_away(world: &mut World) -> Option<()> {
-    let at = one(world)?;
+    let at = world.one_awake()?;
     for _ in 0..2 {
         let full = world.github.repo_name(world.cast.repos[0].id).filter(|_| world.cast.repos[0].is_served())?;
         let told = people::rename_label(world, 0, &full).ok()??;
