@@ -1,9 +1,10 @@
 //! The real binary: how to start it, and what its help offers.
 
-use std::{
-    net::TcpListener,
-    process::{Command, Stdio},
-};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{self, Command, Stdio};
+use std::sync::Mutex;
 
 /// The binary with none of this machine's settings: the one that was built with the tests, or another for long runs.
 pub(crate) fn owp(args: &[&str]) -> Command {
@@ -54,9 +55,25 @@ pub(crate) fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<Str
         .collect()
 }
 
-/// A port nobody listens on at this moment.
+/// A port nobody listens on, and which no other test gets before this process ends: a program that is started for it
+/// begins to listen a little later, and another test would talk to that one. Below the ports that the system gives to
+/// connections.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+    fs::create_dir_all(&folder).expect("a folder for locks");
+    let begin = process::id().wrapping_mul(61);
+    for offset in 0..COUNT {
+        let port = u16::try_from(FIRST + begin.wrapping_add(offset) % COUNT).expect("a port");
+        let lock = File::create(folder.join(port.to_string())).expect("a lock");
+        if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            TAKEN.lock().unwrap().push(lock);
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 #[test]
