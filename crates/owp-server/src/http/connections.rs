@@ -1,25 +1,24 @@
 //! TCP connections: their number, timeouts for sending a request head and for reading a response, and graceful
 //! shutdown. Requests are the router's concern.
 
-use super::limits::neighbourhood;
+use super::connection_counts::ConnectionCounts;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use owp_base::net::is_near;
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +39,8 @@ struct Limits {
     idle: Duration,
     /// Timeout for a client that does not read its response. Every byte read restarts it.
     stalled: Duration,
+    /// Time after the stop in which a connection has one more request answered, which may be on its way.
+    linger: Duration,
 }
 
 const LIMITS: Limits = Limits {
@@ -48,6 +49,7 @@ const LIMITS: Limits = Limits {
     head: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     stalled: Duration::from_secs(60),
+    linger: Duration::from_millis(500),
 };
 /// Delay after a failed accept, usually because the process has too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
@@ -58,43 +60,83 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 }
 
 async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits.all));
-    let counts = Arc::new(ConnectionCounts::default());
-    let mut open = JoinSet::new();
+    let mut server = Server {
+        limits,
+        router,
+        stop: stop.clone(),
+        places: Arc::new(Semaphore::new(limits.all)),
+        counts: Arc::default(),
+        open: JoinSet::new(),
+    };
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &server.places) => accepted,
             // Reaps connections that ended.
-            Some(_) = open.join_next() => continue,
+            Some(_) = server.open.join_next() => continue,
         };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer, place)) => server.begin(stream, peer, place),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::select! {
                     () = stop.cancelled() => break,
-                    () = tokio::time::sleep(ACCEPT_AGAIN) => continue,
+                    () = tokio::time::sleep(ACCEPT_AGAIN) => {}
                 }
             }
-        };
-        let Some(counted) = counts.enter(peer.ip(), limits.per_address) else { continue };
+        }
+    }
+    if let Err(error) = server.accept_the_rest(listener) {
+        tracing::debug!(%error, "cannot accept the connections that wait");
+    }
+    while server.open.join_next().await.is_some() {}
+}
+
+struct Server {
+    limits: Limits,
+    router: Router,
+    stop: CancellationToken,
+    places: Arc<Semaphore>,
+    counts: Arc<ConnectionCounts>,
+    open: JoinSet<()>,
+}
+
+impl Server {
+    fn begin(&mut self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let Some(counted) = self.counts.enter(peer.ip(), self.limits.per_address) else { return };
         // Sends small responses at once. The option is an optimisation; its failure is harmless.
         let _works_without = stream.set_nodelay(true);
-        let connection = connection(limits, stream, peer, router.clone(), stop.clone());
-        open.spawn(async move {
+        let connection = connection(self.limits, stream, peer, self.router.clone(), self.stop.clone());
+        self.open.spawn(async move {
             connection.await;
             drop((place, counted));
         });
     }
-    drop(listener);
-    while open.join_next().await.is_some() {}
+
+    /// Accepts what the system has taken in before the stop: those clients may have sent their requests already. The
+    /// listener closes with that.
+    fn accept_the_rest(&mut self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    self.begin(TcpStream::from_std(stream)?, peer, place);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
-
 /// Accepts the next connection once the limit allows it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     loop {
         match listener.accept().await {
@@ -109,15 +151,21 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
 async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
     let answering = Arc::new(AtomicBool::new(false));
     let stream = Timed::new(stream, Arc::clone(&answering), limits);
+    let stopping = stop.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         answering.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         // Rate limits are also per address.
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, answering) = (router.clone(), Arc::clone(&answering));
+        let (router, answering, stopping) = (router.clone(), Arc::clone(&answering), stopping.clone());
         async move {
-            let response = router.oneshot(request).await;
+            let mut response = router.oneshot(request).await;
             answering.store(false, Ordering::Relaxed);
+            if let Ok(response) = &mut response
+                && stopping.is_cancelled()
+            {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             response
         }
     });
@@ -128,7 +176,7 @@ async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router:
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = stopped(&stop, limits.linger) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -136,6 +184,13 @@ async fn connection(limits: Limits, stream: TcpStream, peer: SocketAddr, router:
     if let Err(error) = ended {
         tracing::trace!(%error, "connection ended with an error");
     }
+}
+
+/// Waits until idle connections are to be closed: some time after the stop. A response that is given meanwhile tells the
+/// client that its connection ends, so it sends no request into one that is being closed.
+async fn stopped(stop: &CancellationToken, linger: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(linger).await;
 }
 
 /// A stream with timeouts for sending a request's head and for reading a response. `hyper`'s timer starts at the last
@@ -218,40 +273,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 }
 
-/// Open connections per far client, by [`neighbourhood`].
-#[derive(Debug, Default)]
-struct ConnectionCounts(Mutex<HashMap<Vec<u8>, usize>>);
-
-/// A counted connection; released on drop.
-struct CountedConnection(Option<(Arc<ConnectionCounts>, Vec<u8>)>);
-
-impl ConnectionCounts {
-    fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<CountedConnection> {
-        if is_near(address) {
-            return Some(CountedConnection(None));
-        }
-        let client = neighbourhood(address);
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(client.clone()).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(CountedConnection(Some((Arc::clone(self), client))))
-    }
-}
-
-impl Drop for CountedConnection {
-    fn drop(&mut self) {
-        let Some((counts, client)) = &self.0 else { return };
-        let mut open = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(client) {
-            Some(n) if *n > 1 => *n -= 1,
-            _ => drop(open.remove(client)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +290,7 @@ mod tests {
         head: Duration::from_millis(300),
         idle: Duration::from_secs(30),
         stalled: Duration::from_millis(300),
+        linger: Duration::from_millis(300),
     };
     const LARGE: Bytes = Bytes::from_static(&[b' '; 64 * 1024]);
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -357,6 +379,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_that_was_on_its_way_at_the_stop_is_answered_and_ends_its_connection() {
+        let (address, stop, server) = start(QUICK).await;
+        let mut used = TcpStream::connect(address).await.unwrap();
+        used.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut used).await.ends_with("hello"));
+        // The server has no turn before the stop, so it has not accepted this one.
+        let waiting = std::net::TcpStream::connect(address).unwrap();
+        waiting.set_nonblocking(true).unwrap();
+        stop.cancel();
+        let mut waiting = TcpStream::from_std(waiting).unwrap();
+        for stream in [&mut used, &mut waiting] {
+            stream.write_all(REQUEST).await.unwrap();
+            let answered = rest(stream).await;
+            assert!(answered.ends_with("hello") && answered.contains("connection: close"), "{answered}");
+        }
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    }
+
+    #[tokio::test]
     async fn a_client_that_reads_nothing_of_its_answer_loses_its_connection() {
         let (address, _stop, _server) = start(Limits { all: 1, ..QUICK }).await;
         let mut stalled = TcpStream::connect(address).await.unwrap();
@@ -395,33 +437,5 @@ mod tests {
         assert!(write().is_pending());
         tokio::time::sleep(QUICK.stalled * 2).await;
         assert!(matches!(write(), Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut));
-    }
-
-    #[test]
-    fn a_client_of_ipv6_has_a_64_and_one_of_ipv4_an_address() {
-        let counts = Arc::new(ConnectionCounts::default());
-        let enter = |address: &str| counts.enter(address.parse().unwrap(), 1);
-        let seats = ["2001:db8:0:1::1", "2001:db8:0:2::1", "203.0.113.9", "::ffff:203.0.113.10"].map(enter);
-        assert!(seats.iter().all(Option::is_some), "four clients");
-        for same in ["2001:db8:0:1:ffff::2", "::ffff:203.0.113.9", "203.0.113.10"] {
-            assert!(enter(same).is_none(), "{same}");
-        }
-        drop(seats);
-        assert!(counts.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn one_far_address_has_so_many_connections() {
-        let counts = Arc::new(ConnectionCounts::default());
-        let far: IpAddr = "203.0.113.9".parse().unwrap();
-        let counted = counts.enter(far, 1);
-        assert!(counted.is_some() && counts.enter(far, 1).is_none());
-        assert!(counts.enter("203.0.113.10".parse().unwrap(), 1).is_some());
-        let near: IpAddr = "127.0.0.1".parse().unwrap();
-        let proxied = [counts.enter(near, 1), counts.enter(near, 1)];
-        assert!(proxied.iter().all(Option::is_some));
-        drop(counted);
-        assert!(counts.enter(far, 1).is_some());
-        assert!(counts.0.lock().unwrap().is_empty());
     }
 }

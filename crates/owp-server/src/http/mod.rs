@@ -9,6 +9,7 @@ mod assets;
 mod auth;
 mod body;
 mod buffers;
+mod connection_counts;
 mod connections;
 mod dead_letters;
 mod discover;
