@@ -16,6 +16,7 @@ on_both!(
     claims_wait_for_an_archived_repository,
     a_repository_that_turned_private_is_shown_to_nobody,
     a_transferred_issue_ends_here_and_begins_there,
+    a_transferred_issue_brings_its_notes_along,
     what_could_not_be_said_in_a_locked_conversation_is_said_when_it_is_unlocked,
     pinning_changes_nothing_and_a_discussion_is_no_task,
 );
@@ -267,15 +268,35 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     w.check_promises().await;
 }
 
-async fn a_transferred_issue_ends_here_and_begins_there(db: Db) {
-    let w = World::new(db).await;
+/// Adds a second repository to the pool, in which these labels are known.
+async fn another_repository(w: &World, labels: &[&str]) -> &'static str {
     let (mona, there) = (w.github.as_user("mona"), "acme/docs");
     w.github.add_repo(there).unwrap();
     w.github.add_collaborator(there, "mona", owp_sandbox::Role::Admin).unwrap();
     w.github.install(&[there]).unwrap();
-    let label = mona.open_issue(there, "So that the label is known there", "", &["pool:ready"]).unwrap();
-    mona.close(there, label).unwrap();
+    let issue = mona.open_issue(there, "So that the labels are known there", "", labels).unwrap();
+    mona.close(there, issue).unwrap();
     w.settle().await;
+    there
+}
+
+async fn a_transferred_issue_brings_its_notes_along(db: Db) {
+    let w = World::new(db).await;
+    let labels = ["pool:ready", "estimate:huge"];
+    let (mona, there) = (w.github.as_user("mona"), another_repository(&w, &labels).await);
+    let issue = w.task("Parse dates", &["estimate:huge"]).await;
+    let noted = w.only(issue, "owp:key=notes");
+    w.advance(Span::days(3));
+    let new = mona.transfer_issue(REPO, issue, there).unwrap();
+    w.settle().await;
+    assert_eq!(w.task_in(there, new).await.unwrap().state.name(), "ready");
+    let there: Vec<_> = w.github.comments(there, new).into_iter().map(|comment| comment.body).collect();
+    assert_eq!(there, [noted], "they are not written a second time");
+}
+
+async fn a_transferred_issue_ends_here_and_begins_there(db: Db) {
+    let w = World::new(db).await;
+    let (mona, there) = (w.github.as_user("mona"), another_repository(&w, &["pool:ready"]).await);
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp claim").await;
     let new = mona.transfer_issue(REPO, issue, there).unwrap();

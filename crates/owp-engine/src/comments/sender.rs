@@ -5,6 +5,7 @@
 
 use crate::comments::dead_letters;
 use crate::comments::duplicates;
+use crate::comments::update::NOTES;
 use crate::error::EngineError;
 use crate::{Comments, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
@@ -82,7 +83,13 @@ impl Comments<'_> {
         let mut sent = match (wanted.comment_id, wanted.attempt_at) {
             (Some(id), _) => self.update(&writer, &wanted, id).await,
             (None, Some(_)) if !is_planted(Plant::LostCommentIsRepeated) => {
-                self.look_then_send(&reader, &writer, &wanted, github.app_id).await?
+                let since = Some(wanted.created_at - CLOCK_SLACK);
+                self.look_then_send(&reader, &writer, &wanted, since, github.app_id).await?
+            }
+            // An issue can bring its notes along, from another repository or from before an old backup was restored. The
+            // keys of all other comments name something that is new.
+            (None, None) if wanted.key == NOTES => {
+                self.look_then_send(&reader, &writer, &wanted, None, github.app_id).await?
             }
             (None, _) => self.create(&writer, &wanted).await?,
         };
@@ -159,9 +166,10 @@ impl Comments<'_> {
         reader: &RepoReader,
         writer: &CommentWriter,
         wanted: &WantedComment,
+        since: Option<Timestamp>,
         app_id: i64,
     ) -> Result<Sent, EngineError> {
-        let comments = match reader.comments(wanted.issue, Some(wanted.created_at - CLOCK_SLACK)).await {
+        let comments = match reader.comments(wanted.issue, since).await {
             Ok(comments) => comments,
             Err(error) if is_planted(Plant::FailedLookClearsTheDoubt) => {
                 return Ok(Sent::Later(error.to_string(), error.retry_at()));
