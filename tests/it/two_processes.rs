@@ -1,10 +1,13 @@
 //! The whole story over HTTP alone: `owp sandbox` and `owp serve` as two processes, and `kill -9` of the service
 //! between any two steps.
 
+mod any_replica;
 mod balancer;
 mod cluster;
 mod frozen;
 mod outages;
+mod power_cuts;
+mod rolling;
 mod stage;
 mod under_load;
 

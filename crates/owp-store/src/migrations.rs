@@ -6,7 +6,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use std::sync::LazyLock;
 
 /// Version, name and text of each migration, as in `migrations/VERSION_NAME.sql`. A released one never changes, because
-/// databases keep its checksum.
+/// databases keep its checksum. The replicas of the version before go on while the first new one migrates, so a migration
+/// only adds (tables, indexes, and columns that may be empty or have a default), and touches one existing table: with two
+/// it could wait for a transaction that waits for it. What it leaves without use goes in the migration of a later version.
 pub(super) const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "schema", include_str!("../migrations/0001_schema.sql"))];
 
 // sqlx has a macro for this, with which both database drivers are compiled a second time for the compiler's use.

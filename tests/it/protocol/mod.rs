@@ -15,6 +15,6 @@ mod operator;
 mod outages;
 mod resources;
 mod specification;
-mod sse;
+pub(crate) mod sse;
 mod streams;
 mod trials;

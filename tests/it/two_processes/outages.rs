@@ -50,7 +50,7 @@ async fn a_pool_whose_database_fails_under_load_keeps_what_it_acknowledged() {
             use_up_connections(&cluster.url).await;
         }
     };
-    Box::pin(survive(&stage, rounds(OUTAGES, DEFAULT_OUTAGES), outage)).await;
+    let _lost = Box::pin(survive(&stage, rounds(OUTAGES, DEFAULT_OUTAGES), outage)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,5 +61,5 @@ async fn a_pool_whose_disk_is_full_for_moments_keeps_what_it_acknowledged() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stage.fill_disk(0, false);
     };
-    Box::pin(survive(&stage, rounds(OUTAGES, DEFAULT_OUTAGES), outage)).await;
+    let _lost = Box::pin(survive(&stage, rounds(OUTAGES, DEFAULT_OUTAGES), outage)).await;
 }

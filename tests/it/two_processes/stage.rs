@@ -5,6 +5,7 @@ use crate::support::program::{free_port, owp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ pub(crate) struct Stage {
     facts: Value,
     pub(crate) url: String,
     database: Option<String>,
+    /// More of the environment of the service.
+    environment: Vec<(String, PathBuf)>,
     folder: tempfile::TempDir,
     http: Client,
 }
@@ -44,6 +47,12 @@ impl Stage {
     /// Starts GitHub and so many replicas of the service on this database; without one, on a file of its own. Several
     /// replicas are behind a balancer.
     pub(crate) async fn start_on(database: Option<&str>, replicas: usize) -> Self {
+        Self::start_with(database, replicas, &[]).await
+    }
+
+    /// The same, with variables for the service.
+    pub(crate) async fn start_with(database: Option<&str>, replicas: usize, environment: &[(&str, PathBuf)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let database = database.map(ToOwned::to_owned);
         let folder = tempfile::tempdir().unwrap();
         let addresses: Vec<String> = (0..replicas).map(|_| format!("127.0.0.1:{}", free_port())).collect();
@@ -62,7 +71,8 @@ impl Stage {
         let facts = serde_json::from_str(&line).unwrap();
         let http = Client::new();
         let serve = Mutex::new(addresses.iter().map(|_| None).collect());
-        let stage = Self { sandbox, serve, addresses, _balancer: balancer, facts, url, database, folder, http };
+        let stage =
+            Self { sandbox, serve, addresses, _balancer: balancer, facts, url, database, environment, folder, http };
         for at in 0..replicas {
             stage.start_serve(at).await;
         }
@@ -86,6 +96,7 @@ impl Stage {
             .env("OWP_RATE_LIMIT", "off")
             .env("OWP_LOG", "json")
             .envs(self.database.iter().map(|url| ("OWP_DATABASE_URL", url)))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(self.log_file(at)).unwrap())
             .spawn()
@@ -104,12 +115,17 @@ impl Stage {
         }
     }
 
+    /// Returns the base URL of one replica, past the balancer.
+    pub(crate) fn replica(&self, at: usize) -> String {
+        format!("http://{}", self.addresses[at])
+    }
+
     fn log(&self) -> String {
         let logs = (0..self.addresses.len()).map(|at| std::fs::read_to_string(self.log_file(at)).unwrap_or_default());
         logs.collect()
     }
 
-    fn log_file(&self, at: usize) -> std::path::PathBuf {
+    fn log_file(&self, at: usize) -> PathBuf {
         self.folder.path().join(format!("serve{at}.log"))
     }
 
@@ -136,6 +152,23 @@ impl Stage {
         let mut serve = taken.expect("it runs");
         serve.kill().unwrap();
         serve.wait().unwrap();
+        self.start_serve(at).await;
+    }
+
+    /// Stops a replica as an operator does, and starts it again.
+    pub(crate) async fn restart_one(&self, at: usize) {
+        let taken = self.serve.lock().unwrap()[at].take();
+        let mut serve = taken.expect("it runs");
+        assert!(Command::new("kill").args(["-TERM", &serve.id().to_string()]).status().unwrap().success());
+        let began = Instant::now();
+        let ended = loop {
+            if let Some(ended) = serve.try_wait().unwrap() {
+                break ended;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not stop: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(ended.success(), "{ended}: {}", self.log());
         self.start_serve(at).await;
     }
 

@@ -5,8 +5,10 @@ use crate::support::database::{Db, TestDatabase, on_both};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 on_both!(a_pool_that_is_killed_under_load_keeps_what_it_acknowledged);
@@ -25,16 +27,44 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client that repeats a call, under its key, until it has an answer.
 #[derive(Clone)]
-struct Caller {
+pub(super) struct Caller {
     http: Client,
     url: String,
     stage: Arc<Stage>,
     over: Arc<AtomicBool>,
     /// Number of calls that were answered.
     answered: Arc<AtomicUsize>,
+    /// What befell calls that reached the service and were not answered.
+    lost: Arc<Mutex<Vec<String>>>,
+    /// The record of what the service writes, if there is one.
+    record: Option<PathBuf>,
+}
+
+/// An answer of the service: this task has this state.
+pub(super) struct Acknowledged {
+    pub(super) task: String,
+    pub(super) state: &'static str,
+    /// The length of the record when the answer was there.
+    pub(super) recorded: u64,
 }
 
 impl Caller {
+    /// Prepares a client, and a repository for its tasks.
+    pub(super) async fn new(stage: &Arc<Stage>, record: Option<PathBuf>) -> Self {
+        let caller = Self {
+            http: Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
+            url: stage.url.clone(),
+            stage: Arc::clone(stage),
+            over: Arc::default(),
+            answered: Arc::default(),
+            lost: Arc::default(),
+            record,
+        };
+        let repo = json!({ "repo": "acme/manual", "max_open_prs": 20 });
+        assert!(caller.call(Method::POST, "/v1/admin/repos", ADMIN, &repo, "repo").await.0.is_success());
+        caller
+    }
+
     async fn call(&self, method: Method, path: &str, token: &str, body: &Value, key: &str) -> (StatusCode, Value) {
         let began = Instant::now();
         loop {
@@ -52,7 +82,12 @@ impl Caller {
                     }
                     format!("{status} {body}")
                 }
-                Err(error) => format!("{error:?}"),
+                Err(error) if error.is_connect() => format!("{error:?}"),
+                Err(error) => {
+                    let lost = format!("{method} {path}: {error:?}");
+                    self.lost.lock().unwrap().push(lost.clone());
+                    lost
+                }
             };
             assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer, last: {last}");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -62,11 +97,29 @@ impl Caller {
     fn goes_on(&self) -> bool {
         !self.over.load(Ordering::Relaxed)
     }
+
+    /// Lets everybody come to an end.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until so many more calls were answered, or too long.
+    pub(super) async fn until_answered(&self, more: usize) {
+        let (until, began) = (self.answered.load(Ordering::Relaxed) + more, Instant::now());
+        while self.answered.load(Ordering::Relaxed) < until && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn acknowledged(&self, task: &str, state: &'static str) -> Acknowledged {
+        let recorded = self.record.as_ref().map_or(0, |record| fs::metadata(record).unwrap().len());
+        Acknowledged { task: task.to_owned(), state, recorded }
+    }
 }
 
-/// A worker adds tasks, takes some and finishes them; gives what was acknowledged: tasks with their last state.
-async fn work(caller: Caller, name: usize) -> BTreeMap<String, &'static str> {
-    let mut acknowledged = BTreeMap::new();
+/// A worker adds tasks, takes some and finishes them; gives what was acknowledged, in its order.
+pub(super) async fn work(caller: Caller, name: usize) -> Vec<Acknowledged> {
+    let mut acknowledged = Vec::new();
     let register = json!({ "name": format!("worker {name}"), "capacity_points": 5, "max_concurrent_tasks": 1 });
     let (status, told) = caller.call(Method::POST, "/v1/workers/register", "", &register, &format!("r-{name}")).await;
     assert!(status.is_success(), "{told}");
@@ -78,7 +131,7 @@ async fn work(caller: Caller, name: usize) -> BTreeMap<String, &'static str> {
         let (status, told) =
             caller.call(Method::POST, "/v1/admin/tasks", ADMIN, &task, &format!("t-{name}-{serial}")).await;
         assert!(status.is_success(), "{told}");
-        acknowledged.entry(told["task_id"].as_str().unwrap().to_owned()).or_insert("ready");
+        acknowledged.push(caller.acknowledged(told["task_id"].as_str().unwrap(), "ready"));
         let (_, told) = caller.call(Method::GET, "/v1/work", &token, &json!({}), "unused").await;
         for lease in told["leases"].as_array().into_iter().flatten() {
             let (task, lease) = (lease["task_id"].as_str().unwrap(), lease["lease_id"].as_str().unwrap());
@@ -88,7 +141,7 @@ async fn work(caller: Caller, name: usize) -> BTreeMap<String, &'static str> {
                 let key = format!("s-{task}-{lease}-{state}");
                 let (status, told) = caller.call(Method::POST, &path, &token, &report, &key).await;
                 assert!(status.is_success(), "{state} of a lease that is held: {status} {told}");
-                acknowledged.insert(task.to_owned(), state);
+                acknowledged.push(caller.acknowledged(task, state));
             }
         }
     }
@@ -135,7 +188,7 @@ async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
     };
     let stage = Arc::new(Stage::start_on(Some(&database.url), replicas).await);
     let kill = async |round: usize| stage.kill_and_restart_one(round % replicas).await;
-    Box::pin(survive(&stage, rounds(KILLS, DEFAULT_KILLS), kill)).await;
+    let _lost = Box::pin(survive(&stage, rounds(KILLS, DEFAULT_KILLS), kill)).await;
 }
 
 /// Returns a number of rounds: that of the variable, if it is set.
@@ -143,18 +196,10 @@ pub(super) fn rounds(variable: &str, default: usize) -> usize {
     std::env::var_os(variable).and_then(|rounds| rounds.to_str()?.parse().ok()).unwrap_or(default)
 }
 
-/// Deals so many blows to a service under load, and checks what is left.
-pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn(usize)) {
-    let http = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
-    let caller = Caller {
-        http,
-        url: stage.url.clone(),
-        stage: Arc::clone(stage),
-        over: Arc::default(),
-        answered: Arc::default(),
-    };
-    let repo = json!({ "repo": "acme/manual", "max_open_prs": 20 });
-    assert!(caller.call(Method::POST, "/v1/admin/repos", ADMIN, &repo, "repo").await.0.is_success());
+/// Deals so many blows to a service under load, and checks what is left. Returns the calls that reached the service and
+/// were not answered.
+pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn(usize)) -> Vec<String> {
+    let caller = Caller::new(stage, None).await;
     let workers: Vec<_> = (0..WORKERS).map(|name| tokio::spawn(work(caller.clone(), name))).collect();
     let people = tokio::spawn(write(caller.clone()));
     let reader = tokio::spawn(events(caller.clone(), true));
@@ -162,17 +207,14 @@ pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn
     for round in 0..blows {
         pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // The load sets the pace, whatever the machine's speed.
-        let answers = usize::try_from(1 + (pause >> 33) % ANSWERS).unwrap();
-        let (until, began) = (caller.answered.load(Ordering::Relaxed) + answers, Instant::now());
-        while caller.answered.load(Ordering::Relaxed) < until && began.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        caller.until_answered(usize::try_from(1 + (pause >> 33) % ANSWERS).unwrap()).await;
         blow(round).await;
     }
-    caller.over.store(true, Ordering::Relaxed);
+    caller.end();
+    // Each task with its last state.
     let mut acknowledged = BTreeMap::new();
     for worker in workers {
-        acknowledged.extend(worker.await.unwrap());
+        acknowledged.extend(worker.await.unwrap().into_iter().map(|one| (one.task, one.state)));
     }
     let issues = people.await.unwrap();
     // Everybody is answered, also whose delivery met nobody.
@@ -212,4 +254,5 @@ pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn
         let keys: BTreeSet<_> = said.iter().filter_map(|body| owp_github::render::find_key(body)).collect();
         assert_eq!(keys.len(), said.len(), "said twice on #{issue}: {said:#?}");
     }
+    caller.lost.lock().unwrap().clone()
 }
