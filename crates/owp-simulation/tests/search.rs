@@ -2,13 +2,18 @@
 //! bugs are found, and what is found becomes a short story.
 
 use owp_simulation::{Place, Plant, Story, play, shrink};
+use owp_testing::postgres::server;
 use std::collections::BTreeSet;
+use std::env;
 use std::thread;
 
 /// Steps of each history.
 const STEPS: usize = 60;
 /// Histories of the search in every run of the tests.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 16;
+/// Histories of the sample on PostgreSQL; the variable is for longer runs.
+const ON_POSTGRES: &str = "OWP_TEST_POSTGRES_SEEDS";
+const DEFAULT_ON_POSTGRES: u64 = 2;
 
 fn place() -> Place {
     Place::sqlite().expect("a folder for databases")
@@ -26,20 +31,29 @@ fn one_seed_has_one_trace() {
 }
 
 /// Plays a part of the seeds on each core.
-#[test]
-fn every_history_keeps_every_promise() {
-    let place = place();
+fn keeps_every_promise(place: &Place, seeds: u64) {
     thread::scope(|threads| {
         for part in 0..2 {
-            let place = &place;
             threads.spawn(move || {
-                for seed in (1..=SEEDS).filter(|seed| seed % 2 == part) {
+                for seed in (1..=seeds).filter(|seed| seed % 2 == part) {
                     let outcome = play(&Story::new(seed, STEPS, None), place);
                     assert_eq!(outcome.violation, None, "owp simulate --seeds 1 --seed {seed} --steps {STEPS}");
                 }
             });
         }
     });
+}
+
+#[test]
+fn every_history_keeps_every_promise() {
+    keeps_every_promise(&place(), SEEDS);
+}
+
+#[test]
+fn histories_on_postgresql_keep_every_promise() {
+    let seeds = env::var_os(ON_POSTGRES).and_then(|seeds| seeds.to_str()?.parse().ok());
+    let place = Place::postgres(&server()).expect("the server lets databases be made");
+    keeps_every_promise(&place, seeds.unwrap_or(DEFAULT_ON_POSTGRES));
 }
 
 /// Each planted bug, with a seed that finds it.
