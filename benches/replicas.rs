@@ -1,5 +1,5 @@
-//! Growth from one replica to three on one PostgreSQL server: lifecycles a second, and the processor time that each takes
-//! from the replicas and from the server. Each number is compared with one replica in the same run:
+//! Growth from one replica to three on one PostgreSQL server: lifecycles a second, and the processor time and the transactions
+//! that each takes. Each number is compared with one replica in the same run:
 //! `OWP_TEST_POSTGRES_URL=postgres://… cargo bench --bench replicas`.
 //!
 //! On a machine with few cores the replicas, the server and the workers compete for them. Where the kernel's control groups
@@ -8,6 +8,7 @@
 use owp_testing::postgres::PostgresDatabase;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,13 +35,16 @@ async fn main() {
         "{WORKERS} workers; {}",
         if limited { "each replica has 20 % of a core" } else { "replicas are not limited" }
     );
-    println!("repositories  replicas  lifecycles/s  ratio   ms of CPU per lifecycle: replicas  PostgreSQL");
+    println!("                                             per lifecycle: ms of CPU             transactions");
+    println!("repositories  replicas  lifecycles/s  ratio  of the replicas  of PostgreSQL  committed  rolled back");
     for repos in [1, 24] {
         let mut alone = None;
         for replicas in 1..=3 {
-            let Measured { rate, replica, server } = measure(repos, replicas, limited).await;
+            let Measured { rate, replica, server, committed, rolled_back } = measure(repos, replicas, limited).await;
             let ratio = rate / *alone.get_or_insert(rate);
-            println!("{repos:>12}  {replicas:>8}  {rate:>12.1}  {ratio:>5.2}  {replica:>33.2}  {server:>10.2}");
+            println!(
+                "{repos:>12}  {replicas:>8}  {rate:>12.1}  {ratio:>5.2}  {replica:>15.2}  {server:>13.2}  {committed:>9.1}  {rolled_back:>11.1}"
+            );
         }
     }
 }
@@ -51,6 +55,9 @@ struct Measured {
     replica: f64,
     /// Those of PostgreSQL.
     server: f64,
+    /// Transactions per lifecycle, those that only read included.
+    committed: f64,
+    rolled_back: f64,
 }
 
 async fn measure(repos: usize, replicas: usize, limited: bool) -> Measured {
@@ -81,11 +88,14 @@ async fn measure(repos: usize, replicas: usize, limited: bool) -> Measured {
         workers.push(tokio::spawn(work(http.clone(), url, token, Arc::clone(&done), Arc::clone(&over))));
     }
     let replica_ids: Vec<u32> = pool.iter().map(|replica| replica.child.id()).collect();
-    let state = || (Instant::now(), done.load(Ordering::Relaxed), time_of(&replica_ids), time_of(&postgres()));
+    let state = async || {
+        let transactions = transactions(&database).await;
+        (Instant::now(), done.load(Ordering::Relaxed), time_of(&replica_ids), time_of(&postgres()), transactions)
+    };
     tokio::time::sleep(WARM_UP).await;
-    let before = state();
+    let before = state().await;
     tokio::time::sleep(MEASURED).await;
-    let after = state();
+    let after = state().await;
     over.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.expect("a worker comes to its end");
@@ -95,7 +105,20 @@ async fn measure(repos: usize, replicas: usize, limited: bool) -> Measured {
         rate: count / (after.0 - before.0).as_secs_f64(),
         replica: (after.2 - before.2) * 1e3 / count,
         server: (after.3 - before.3) * 1e3 / count,
+        committed: (after.4.0 - before.4.0) / count,
+        rolled_back: (after.4.1 - before.4.1) / count,
     }
+}
+
+/// Returns the numbers of transactions so far, committed and rolled back, of a database that nobody else uses.
+async fn transactions(database: &PostgresDatabase) -> (f64, f64) {
+    let counted = "SELECT CAST(xact_commit AS DOUBLE PRECISION), CAST(xact_rollback AS DOUBLE PRECISION)
+        FROM pg_stat_database WHERE datname = $1";
+    let mut conn = AnyConnection::connect(&database.url).await.expect("a connection");
+    let counts =
+        sqlx::query_as(counted).bind(&database.name).fetch_one(&mut conn).await.expect("the server's statistics");
+    conn.close().await.expect("the server answers");
+    counts
 }
 
 /// Takes tasks, reports them as begun and as merged, one after the other.

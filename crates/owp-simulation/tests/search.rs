@@ -13,7 +13,7 @@ const STEPS: usize = 60;
 const SEEDS: u64 = 16;
 /// Histories of the sample on PostgreSQL; the variable is for longer runs.
 const ON_POSTGRES: &str = "OWP_TEST_POSTGRES_SEEDS";
-const DEFAULT_ON_POSTGRES: u64 = 2;
+const DEFAULT_ON_POSTGRES: u64 = 1;
 
 fn place() -> Place {
     Place::sqlite().expect("a folder for databases")
@@ -62,7 +62,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::HiddenRepositoryBuriesComment, 1),
     (Plant::MissingCommentBelievedAtOnce, 114),
     (Plant::LateMarkHidesTheJump, 16),
-    (Plant::CreateWaitsForItsToken, 80),
+    (Plant::CreateWaitsForItsToken, 186),
     (Plant::LateJudgementIsApplied, 17),
     (Plant::LateRemovalIsBelieved, 16),
     (Plant::DeliveredGrantEndsThePull, 839),
@@ -87,8 +87,8 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::CommandsRunAgain, 1),
     (Plant::EditRunsAsAuthor, 18),
     (Plant::LostCommandsStayLost, 5),
-    (Plant::OneAnswerIsBelieved, 22),
-    (Plant::MissingPullIsClosedAtOnce, 22),
+    (Plant::OneAnswerIsBelieved, 44),
+    (Plant::MissingPullIsClosedAtOnce, 114),
     (Plant::LeftPullsStayOpen, 21),
     (Plant::MissingRepositoryStaysAway, 7),
     (Plant::WithdrawnTasksStayAway, 13),

@@ -95,6 +95,15 @@ fn unrest(world: &World, rows: &Rows) -> Vec<String> {
             .filter(|one| matches!(one.state.as_str(), "pending" | "processing") && !away.contains(&one.order_key))
             .map(|one| format!("delivery {} is {}: {:?}", one.id, one.state, one.error)),
     );
+    // Until the next count a pull request may have come of it.
+    let just_now = 0..PAUSE.0;
+    let ended = |at: i64| just_now.contains(&(world.now() - at));
+    open.extend(
+        rows.leases
+            .iter()
+            .filter(|one| one.ended_at.is_some_and(ended) && active(&one.repo_id))
+            .map(|one| format!("lease {} has ended just now", one.id)),
+    );
     open.extend(
         rows.wanted
             .iter()
