@@ -1,5 +1,6 @@
 //! Exported event chains: each event with its salt, digest and hash, so that anybody can verify the chain.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::events::{EventRow, event_row, verify_link};
 use super::nouns::Audit;
@@ -7,8 +8,8 @@ use super::tx::statements;
 use sqlx::Row;
 
 statements! {
-    CHAIN_PAGE = "SELECT e.*, r.name AS repo_name FROM events e LEFT JOIN repositories r ON r.id = e.chain
-        WHERE e.chain = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3";
+    CHAIN_PAGE = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e LEFT JOIN repositories r ON r.id = e.chain
+        WHERE e.chain = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3");
     CHAIN_SEALED = "SELECT seq, hash FROM chains WHERE chain = $1";
 }
 

@@ -2,6 +2,7 @@
 //! of returned rows, not on the length of the backlog. The planner chooses the bounds.
 
 use super::apart::{WHEN_APART, join};
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Tasks;
 use super::tasks::task_row;
@@ -39,10 +40,10 @@ statements! {
                     WHERE x.repo_id = $1 AND ", queued!("x."), "
                     AND x.class > w.class
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
-        SELECT t.*, w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id"]);
+        SELECT ", columns!(tasks, "t."), ", w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id"]);
     // Index tasks_queue.
     TASKS_FIRST =
-        concat!("SELECT * FROM tasks WHERE repo_id = $1 AND ", queued!(""), " ORDER BY rank, id LIMIT $2");
+        concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND ", queued!(""), " ORDER BY rank, id LIMIT $2");
 }
 
 /// Limits on the tasks to read.

@@ -2,6 +2,7 @@
 //! in the transaction of its effect (invariant 8).
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Commands, Deliveries};
 use super::tx::{Sql, statements};
@@ -18,7 +19,7 @@ statements! {
         ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
         state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
     // Index deliveries_processing.
-    DELIVERIES_LOST = "SELECT * FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50";
+    DELIVERIES_LOST = concat!("SELECT ", columns!(deliveries), " FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50");
     // Index deliveries_order: read in its order, so that the first match ends the search and a backlog costs nothing.
     DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at + 0 <= $1
         AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
@@ -26,8 +27,8 @@ statements! {
             AND e.state = 'pending' AND e.received_at > $2
             AND (e.received_at, e.id) < (d.received_at, d.id))
         ORDER BY d.received_at, d.id LIMIT 1";
-    DELIVERY_TAKE = "UPDATE deliveries SET state = 'processing', taken_until = $2, takes = takes + 1
-        WHERE id = $1 AND state = 'pending' RETURNING *";
+    DELIVERY_TAKE = concat!("UPDATE deliveries SET state = 'processing', taken_until = $2, takes = takes + 1
+        WHERE id = $1 AND state = 'pending' RETURNING ", columns!(deliveries));
     DELIVERY_KEEP = "UPDATE deliveries SET taken_until = $3 WHERE id = $1 AND state = 'processing' AND takes = $2";
     DELIVERY_DONE = "UPDATE deliveries SET state = 'done', payload = NULL, error = NULL
         WHERE id = $1 AND state = 'processing' AND takes = $2";

@@ -1,6 +1,7 @@
 //! Audit events: one hash chain per repository, and one for events without a repository (invariant 11).
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::notifications::Committed;
 use super::nouns::{Audit, Events};
@@ -22,13 +23,13 @@ statements! {
     EVENT_INSERT = "INSERT INTO events
         (chain, seq, id, kind, task_id, worker_id, lease_id, payload, salt, digest, hash, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    EVENTS_RECENT = "SELECT e.*, r.name AS repo_name FROM events e
-        LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1";
+    EVENTS_RECENT = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
+        LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1");
     // Only the latest events, so that hidden ones do not cause a scan of the whole table.
-    EVENTS_PUBLIC = "SELECT e.*, r.name AS repo_name FROM (SELECT * FROM events ORDER BY id DESC LIMIT 500) e
-        JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1";
-    EVENTS_CHAIN = "SELECT e.*, r.name AS repo_name FROM events e
-        LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq";
+    EVENTS_PUBLIC = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM (SELECT ", columns!(events), " FROM events ORDER BY id DESC LIMIT 500) e
+        JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1");
+    EVENTS_CHAIN = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
+        LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq");
     CHAIN_HEAD = "SELECT seq, hash FROM chains WHERE chain = $1";
 }
 

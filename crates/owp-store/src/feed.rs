@@ -5,6 +5,7 @@
 //! commit waits for it, and numbers become visible in order. A reader of `feed > n` therefore never skips an event,
 //! whichever replica wrote it and however late it was committed (invariant 13).
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::events::{EventRow, event_row};
 use super::lane::Scope;
@@ -35,8 +36,8 @@ statements! {
         WHERE e.feed IS NULL ORDER BY e.chain, e.seq";
     FEED_NUMBER = "UPDATE events SET feed = seq + $4 WHERE chain = $1 AND seq BETWEEN $2 AND $3 AND feed IS NULL";
     // Index events_feed.
-    FEED_PAGE = "SELECT e.*, r.name AS repo_name, r.name_key AS repo_key, r.private AS repo_private
-        FROM events e LEFT JOIN repositories r ON r.id = e.chain WHERE e.feed > $1 ORDER BY e.feed LIMIT $2";
+    FEED_PAGE = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name, r.name_key AS repo_key, r.private AS repo_private
+        FROM events e LEFT JOIN repositories r ON r.id = e.chain WHERE e.feed > $1 ORDER BY e.feed LIMIT $2");
     FEED_REPOS = "SELECT id, name AS repo_name, name_key AS repo_key, private AS repo_private FROM repositories
         WHERE id IN (SELECT chain FROM events WHERE feed > $1)";
 }

@@ -1,6 +1,7 @@
 //! Leases: row mapping, expiry and warnings.
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Leases;
 use super::tasks::person;
@@ -28,27 +29,27 @@ statements! {
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
         expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
         WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
-    LEASE_BY_ID = "SELECT * FROM leases WHERE id = $1";
-    LEASE_LIVE_OF_TASK = "SELECT * FROM leases WHERE task_id = $1 AND ended_at IS NULL";
-    LEASES_LIVE_OF_WORKER = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
+    LEASE_BY_ID = concat!("SELECT ", columns!(leases), " FROM leases WHERE id = $1");
+    LEASE_LIVE_OF_TASK = concat!("SELECT ", columns!(leases), " FROM leases WHERE task_id = $1 AND ended_at IS NULL");
+    LEASES_LIVE_OF_WORKER = concat!("SELECT ", columns!(leases), " FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id");
     // Index leases_live_person.
-    LEASES_LIVE_OF_PERSON = "SELECT * FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id";
+    LEASES_LIVE_OF_PERSON = concat!("SELECT ", columns!(leases), " FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id");
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     // Leases do not expire in a repository that is not served: their holders could do nothing about it.
-    LEASES_DUE = "SELECT * FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
-        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50";
+    LEASES_DUE = concat!("SELECT ", columns!(leases), " FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50");
     // Index leases_live_repo.
-    LEASES_STRANDED = "SELECT l.* FROM repositories r JOIN leases l ON l.repo_id = r.id
-        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50";
+    LEASES_STRANDED = concat!("SELECT ", columns!(leases, "l."), " FROM repositories r JOIN leases l ON l.repo_id = r.id
+        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50");
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
     DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.repo_id = $1 AND l.ended_at > $2 AND ", given_back!(), "
         GROUP BY l.task_id, l.worker_id ORDER BY l.task_id, l.worker_id");
     // Index leases_untold.
-    LEASES_TELL = "UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
+    LEASES_TELL = concat!("UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
         WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
-        RETURNING *";
+        RETURNING ", columns!(leases));
     // Only contributors without a merged task in the repository; index leases_live_repo, then tasks_merged for each.
     NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
@@ -56,10 +57,10 @@ statements! {
             WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
         ORDER BY l.expires_at, l.id";
     // Where a repository has a policy, the policy decides; $3 is the earliest warning that any policy allows.
-    LEASES_TO_WARN = "SELECT l.* FROM leases l JOIN repositories r ON r.id = l.repo_id
+    LEASES_TO_WARN = concat!("SELECT ", columns!(leases, "l."), " FROM leases l JOIN repositories r ON r.id = l.repo_id
         WHERE l.ended_at IS NULL AND l.warned_at IS NULL AND l.via = 'comment' AND r.inactive IS NULL
         AND l.expires_at - (l.ttl * CASE WHEN r.policy IS NULL AND r.policy_file IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END) / 100 <= $1 AND l.expires_at > $1
-        ORDER BY l.expires_at, l.id";
+        ORDER BY l.expires_at, l.id");
 }
 
 impl Leases<'_> {

@@ -10,6 +10,7 @@ mod bound;
 mod candidates;
 mod cause;
 mod checkup;
+mod columns;
 mod dead_letters;
 mod deliveries;
 mod dialect;

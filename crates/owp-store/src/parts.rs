@@ -1,5 +1,6 @@
 //! Parts of an issue's folded comment, each under its own key.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Comments;
 use super::tx::statements;
@@ -13,10 +14,10 @@ statements! {
         ON CONFLICT (repo_id, issue, key) DO UPDATE SET body = excluded.body, said_at = excluded.said_at
         WHERE comment_parts.body <> excluded.body";
     PART_DROP = "DELETE FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    PARTS_STANDING = "SELECT * FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 0
-        ORDER BY created_at, key";
-    PARTS_ANSWERS = "SELECT * FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 1
-        ORDER BY said_at DESC, created_at DESC, key DESC LIMIT $3";
+    PARTS_STANDING = concat!("SELECT ", columns!(comment_parts), " FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 0
+        ORDER BY created_at, key");
+    PARTS_ANSWERS = concat!("SELECT ", columns!(comment_parts), " FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 1
+        ORDER BY said_at DESC, created_at DESC, key DESC LIMIT $3");
     PARTS_FORGET = "DELETE FROM comment_parts WHERE repo_id = $1 AND issue = $2 AND answer = 1 AND said_at < $3
         AND SUBSTR(key, 1, LENGTH($4)) = $4";
 }

@@ -1,5 +1,6 @@
 //! Repository rules: the operator's document, the policy file, and the accounts that its lists name.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Policies, Repos};
 use super::repos::{RepoRow, repo_row};
@@ -22,10 +23,10 @@ statements! {
         ORDER BY id DESC LIMIT 1";
     READER_SET = "INSERT INTO readers (repo_id, person, may, checked_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, person) DO UPDATE SET may = excluded.may, checked_at = excluded.checked_at";
-    REPOS_NAMING_A_LINK_ISSUE = "SELECT * FROM repositories WHERE managed = 1 AND private = 0 AND inactive IS NULL
-        AND (policy_file LIKE '%\"linking\"%' OR policy LIKE '%\"linking\"%') ORDER BY name_key LIMIT 10";
-    REPOS_PRIVATE = "SELECT * FROM repositories r WHERE r.managed = 1 AND r.private = 1 AND r.inactive IS NULL
-        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
+    REPOS_NAMING_A_LINK_ISSUE = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE managed = 1 AND private = 0 AND inactive IS NULL
+        AND (policy_file LIKE '%\"linking\"%' OR policy LIKE '%\"linking\"%') ORDER BY name_key LIMIT 10");
+    REPOS_PRIVATE = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE r.managed = 1 AND r.private = 1 AND r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id");
     READER_KNOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM readers WHERE repo_id = $1 AND person = $2 AND checked_at > $3";
 }
 

@@ -1,6 +1,7 @@
 //! Pull requests and the tasks they name.
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Pulls;
 use super::tx::{json, json_text, statements};
@@ -25,17 +26,17 @@ statements! {
     PULL_CHECKS = "UPDATE pulls SET checks = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
     PULL_SIGNATURES = "UPDATE pulls SET signatures = $4 WHERE repo_id = $1 AND number = $2 AND head_sha = $3";
     // Index pulls_head.
-    PULLS_AT = "SELECT * FROM pulls p WHERE p.repo_id = $1 AND p.head_sha = $2 AND p.state = 'open'
-        AND EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number) ORDER BY p.number";
-    PULLS_UNDER_WAY = "SELECT DISTINCT p.* FROM pulls p
+    PULLS_AT = concat!("SELECT ", columns!(pulls), " FROM pulls p WHERE p.repo_id = $1 AND p.head_sha = $2 AND p.state = 'open'
+        AND EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number) ORDER BY p.number");
+    PULLS_UNDER_WAY = concat!("SELECT DISTINCT ", columns!(pulls, "p."), " FROM pulls p
         JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number JOIN tasks t ON t.id = k.task_id
-        WHERE p.repo_id = $1 AND p.state = 'open' AND t.state NOT IN ('merged', 'closed') ORDER BY p.number";
-    PULL_BY_NUMBER = "SELECT * FROM pulls WHERE repo_id = $1 AND number = $2";
-    PULLS_OPEN = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' ORDER BY number";
-    PULLS_OF_TASK = "SELECT p.* FROM pulls p JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
-        WHERE k.task_id = $1 ORDER BY p.number";
+        WHERE p.repo_id = $1 AND p.state = 'open' AND t.state NOT IN ('merged', 'closed') ORDER BY p.number");
+    PULL_BY_NUMBER = concat!("SELECT ", columns!(pulls), " FROM pulls WHERE repo_id = $1 AND number = $2");
+    PULLS_OPEN = concat!("SELECT ", columns!(pulls), " FROM pulls WHERE repo_id = $1 AND state = 'open' ORDER BY number");
+    PULLS_OF_TASK = concat!("SELECT ", columns!(pulls, "p."), " FROM pulls p JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        WHERE k.task_id = $1 ORDER BY p.number");
     PULL_IGNORE = "UPDATE pulls SET ignored = $3 WHERE repo_id = $1 AND number = $2";
-    PULLS_OPEN_BY = "SELECT * FROM pulls WHERE repo_id = $1 AND state = 'open' AND author_id = $2 ORDER BY number LIMIT $3";
+    PULLS_OPEN_BY = concat!("SELECT ", columns!(pulls), " FROM pulls WHERE repo_id = $1 AND state = 'open' AND author_id = $2 ORDER BY number LIMIT $3");
     LINK_INSERT = "INSERT INTO pull_links (repo_id, number, task_id, reported) VALUES ($1, $2, $3, $4)
         ON CONFLICT (repo_id, number, task_id) DO UPDATE SET reported = 1
         WHERE pull_links.reported = 0 AND excluded.reported = 1";

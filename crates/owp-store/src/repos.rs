@@ -1,5 +1,6 @@
 //! Repositories and installations: rows, area locks, trust.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::leases::holder_row;
 use super::nouns::{Installations, Repos, Standings};
@@ -13,13 +14,13 @@ use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 statements! {
-    REPO_BY_ID = "SELECT * FROM repositories WHERE id = $1";
-    REPO_BY_GITHUB = "SELECT * FROM repositories WHERE github_id = $1";
-    REPO_BY_NAME = "SELECT * FROM repositories WHERE name_key = $1";
+    REPO_BY_ID = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE id = $1");
+    REPO_BY_GITHUB = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE github_id = $1");
+    REPO_BY_NAME = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE name_key = $1");
     // Leaves out repositories that were removed or whose name another repository took over.
-    REPOS_ALL = "SELECT * FROM repositories WHERE name_key <> id ORDER BY name_key";
-    REPOS_WITH_WORK = "SELECT * FROM repositories r WHERE r.inactive IS NULL
-        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id";
+    REPOS_ALL = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE name_key <> id ORDER BY name_key");
+    REPOS_WITH_WORK = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE r.inactive IS NULL
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id");
     REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, heard_at, created_at)
         VALUES ($1, $2, $3, 0, $4, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
@@ -50,7 +51,7 @@ statements! {
         set_at = excluded.set_at";
     INSTALLATION_SEEN = "INSERT INTO installations (id, account, suspended) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET account = excluded.account, suspended = excluded.suspended";
-    REPOS_OF_INSTALLATION = "SELECT * FROM repositories WHERE installation_id = $1 AND managed = 1";
+    REPOS_OF_INSTALLATION = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE installation_id = $1 AND managed = 1");
     INSTALLATION_IDS = "SELECT id FROM installations ORDER BY id";
     INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
 }

@@ -1,5 +1,6 @@
 //! Pages of tasks and repositories, and fields of workers and tasks beyond those the rules read.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Leases, People, Repos, Tasks, Workers};
 use super::repos::{RepoRow, repo_row};
@@ -15,20 +16,20 @@ use sqlx::any::AnyRow;
 
 statements! {
     // Newest first; ids sort by time. Indexes: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
-    TASKS_PAGE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2";
-    TASKS_PAGE_STATE = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.state = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
-    TASKS_PAGE_REPO = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2";
-    TASKS_PAGE_BOTH = "SELECT t.*, r.name AS repo_name, r.private AS repo_private FROM tasks t
+    TASKS_PAGE = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2");
+    TASKS_PAGE_STATE = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.state = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2");
+    TASKS_PAGE_REPO = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
+        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2");
+    TASKS_PAGE_BOTH = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
         JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.state = $4 AND t.id < $1
-        ORDER BY t.id DESC LIMIT $2";
+        ORDER BY t.id DESC LIMIT $2");
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
     // Leaves out repositories that were removed or whose name another repository took over.
-    REPOS_PAGE = "SELECT * FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
-        ORDER BY name_key LIMIT $3";
+    REPOS_PAGE = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
+        ORDER BY name_key LIMIT $3");
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
     WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";

@@ -1,5 +1,6 @@
 //! Reconciliation state of repositories: last count, last reconciliation, scanned comments, due times and holds.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::SyncSchedule;
 use super::repos::{RepoRow, repo_row};
@@ -22,8 +23,8 @@ statements! {
         WHERE id = $1 AND managed = 1";
     REPO_COMPARE_SOON = "UPDATE repositories SET compares_asked = compares_asked + 1,
         sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END WHERE id = $1 AND managed = 1";
-    REPO_SYNC_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND (inactive IS NULL OR ask_again = 1)
-        AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1";
+    REPO_SYNC_NEXT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE managed = 1 AND (inactive IS NULL OR ask_again = 1)
+        AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1");
     REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
     // Every hold ends later than the one before, so its end identifies the holder.
     REPO_SYNC_RENEW = "UPDATE repositories SET sync_until = $3 WHERE id = $1 AND sync_until = $2";
@@ -31,8 +32,8 @@ statements! {
     REPO_ASK_AGAIN = "UPDATE repositories SET ask_again = 1, sync_due_at = $2 WHERE id = $1";
     RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compares_asked = compares_asked + 1 WHERE managed = 1";
     COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL, count_from = $1, sync_until = 0 WHERE managed = 1";
-    WATCH_NEXT = "SELECT * FROM repositories WHERE managed = 1 AND inactive IS NULL
-        AND watch_due_at <= $1 AND sync_until <= $1 ORDER BY watch_due_at, id LIMIT 1";
+    WATCH_NEXT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE managed = 1 AND inactive IS NULL
+        AND watch_due_at <= $1 AND sync_until <= $1 ORDER BY watch_due_at, id LIMIT 1");
     WATCH_TAKE = "UPDATE repositories SET watch_due_at = $2 WHERE id = $1 AND watch_due_at = $3";
     CLAIMS_RELEASE_SENDERS = "UPDATE installations SET sender_until = 0";
     // Their takers are gone, so these deliveries are lost at once.

@@ -1,6 +1,7 @@
 //! Tasks, and the only place where moves of the state machine are stored.
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Tasks;
 use super::tx::{json, json_text, statements, words};
@@ -17,9 +18,9 @@ statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
         state, epoch, ready_since, hold, created_at, assignees, external_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16)";
-    TASK_BY_ID = "SELECT * FROM tasks WHERE id = $1";
-    TASK_BY_ISSUE = "SELECT * FROM tasks WHERE repo_id = $1 AND issue = $2";
-    TASK_BY_EXTERNAL_ID = "SELECT * FROM tasks WHERE repo_id = $1 AND external_id = $2";
+    TASK_BY_ID = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE id = $1");
+    TASK_BY_ISSUE = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND issue = $2");
+    TASK_BY_EXTERNAL_ID = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND external_id = $2");
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
         reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
         title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
@@ -31,21 +32,21 @@ statements! {
         FROM tasks WHERE id = $1";
     TASK_SET_EXTRAS = "UPDATE tasks SET opt_in_event = $2, problems = $3, issue_updated_at = $4, approved_at = $5,
         later_at = $6, text_unproven = $7, asked_at = $8 WHERE id = $1";
-    TASKS_READY = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'ready'
-        ORDER BY rank, id LIMIT $2";
-    TASKS_RESERVED = "SELECT * FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
-        ORDER BY id";
-    TASKS_OF_WORKER = "SELECT t.* FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
-        ORDER BY t.priority DESC, t.estimate, t.id";
+    TASKS_READY = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND state = 'ready'
+        ORDER BY rank, id LIMIT $2");
+    TASKS_RESERVED = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND state = 'blocked' AND reserved_person = $2
+        ORDER BY id");
+    TASKS_OF_WORKER = concat!("SELECT ", columns!(tasks, "t."), " FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
+        ORDER BY t.priority DESC, t.estimate, t.id");
     TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
-    TASKS_LIVE_ISSUES = "SELECT * FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
-        AND state NOT IN ('closed', 'merged') ORDER BY issue";
+    TASKS_LIVE_ISSUES = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
+        AND state NOT IN ('closed', 'merged') ORDER BY issue");
     // Index tasks_state.
-    TASKS_WAITING = "SELECT * FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id";
-    TASKS_OF_PULL = "SELECT t.* FROM tasks t JOIN pull_links k ON k.task_id = t.id
-        WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id";
-    TASKS_LAPSED = "SELECT * FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
-        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50";
+    TASKS_WAITING = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id");
+    TASKS_OF_PULL = concat!("SELECT ", columns!(tasks, "t."), " FROM tasks t JOIN pull_links k ON k.task_id = t.id
+        WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id");
+    TASKS_LAPSED = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50");
 }
 
 /// Data that the engine keeps beside a task made from an issue.

@@ -1,5 +1,6 @@
 //! Downtime: when a process was last alive, and the extension of leases and reservations by lost time.
 
+use super::columns::columns;
 use super::error::StoreError;
 use super::leases::lease_row;
 use super::nouns::{Leases, Uptime};
@@ -61,9 +62,9 @@ statements! {
     // Ended leases count against the budget until a count that began later.
     BACK_LEASES = "UPDATE leases SET ended_at = $1 WHERE ended_at > $1";
     BACK_DOUBTS = "UPDATE doubts SET answered_at = $1 WHERE answered_at > $1";
-    LEASES_LIVE = "SELECT * FROM leases WHERE ended_at IS NULL
-        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY id";
-    LEASES_LIVE_IN = "SELECT * FROM leases WHERE ended_at IS NULL AND repo_id = $1 ORDER BY id";
+    LEASES_LIVE = concat!("SELECT ", columns!(leases), " FROM leases WHERE ended_at IS NULL
+        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY id");
+    LEASES_LIVE_IN = concat!("SELECT ", columns!(leases), " FROM leases WHERE ended_at IS NULL AND repo_id = $1 ORDER BY id");
 }
 
 /// Numbers of extended leases and reservations.

@@ -1,6 +1,7 @@
 //! Wanted comments: `(repository, issue, key) → body`, and their delivery to GitHub (invariant 9).
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Comments;
 use super::tx::statements;
@@ -57,10 +58,10 @@ statements! {
                 WHERE c.state = 'pending' AND c.repo_id = able.repo_id AND c.send_rank IN (1, 2) AND c.due_at <= $1)
         ORDER BY wrote_at, repo_id LIMIT 1";
     // Index wanted_comments_due.
-    WANTED_FIRST = "SELECT c.*, r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
+    WANTED_FIRST = concat!("SELECT ", columns!(wanted_comments, "c."), ", r.installation_id, r.github_id, r.name AS repo_name FROM wanted_comments c
         JOIN repositories r ON r.id = c.repo_id
         WHERE c.state = 'pending' AND c.repo_id = $1 AND c.send_rank = $3 AND c.due_at <= $2
-        ORDER BY c.due_at, c.created_at, c.issue, c.key LIMIT 1";
+        ORDER BY c.due_at, c.created_at, c.issue, c.key LIMIT 1");
     SENDER_TAKE = "UPDATE installations SET sender_until = $2
         WHERE id = $1 AND sender_until <= $3 AND next_write_at <= $3";
     SENDER_FREE = "UPDATE installations SET sender_until = 0,
@@ -136,7 +137,7 @@ pub struct WantedComment {
     pub failure: Option<String>,
     /// The delivery or request because of which it was last wanted, if that is known.
     pub cause: Option<String>,
-    /// Time it was first wanted. None of our comments with this key is older.
+    /// Time it was first wanted. What the pool wrote under this key is not older; what the issue brought along is.
     pub created_at: Timestamp,
 }
 

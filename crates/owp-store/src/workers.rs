@@ -1,6 +1,7 @@
 //! Workers, their contributors, tokens and link codes.
 
 use super::bound::bound;
+use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{LinkCodes, People, Tokens, Workers};
 use super::tx::{json, json_text, statements, words};
@@ -13,11 +14,11 @@ statements! {
     WORKER_INSERT = "INSERT INTO workers
         (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at, joined)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    WORKER_BY_ID = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person WHERE w.id = $1";
-    WORKER_BY_TOKEN = "SELECT w.*, p.login, p.is_bot FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
-        LEFT JOIN people p ON p.person = w.person WHERE k.token_hash = $1 AND k.revoked = 0";
-    WORKER_BY_COMMENT = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.person = $1 AND w.by_comment = 1";
+    WORKER_BY_ID = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person WHERE w.id = $1");
+    WORKER_BY_TOKEN = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
+        LEFT JOIN people p ON p.person = w.person WHERE k.token_hash = $1 AND k.revoked = 0");
+    WORKER_BY_COMMENT = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.person = $1 AND w.by_comment = 1");
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
     WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
@@ -29,14 +30,14 @@ statements! {
     SKILLS_ONLINE = "SELECT DISTINCT skills FROM workers WHERE last_seen >= $1 AND revoked = 0";
     WORKER_LINK = "UPDATE workers SET person = $2 WHERE id = $1";
     WORKER_LEASES_PERSON = "UPDATE leases SET person = $2 WHERE worker_id = $1 AND ended_at IS NULL";
-    WORKERS_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id";
+    WORKERS_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id");
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
-    WORKERS_HEARD_OF = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2";
+    WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
-    WORKERS_PAGE = "SELECT w.*, p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2";
+    WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";

@@ -39,6 +39,19 @@ on_both_engines! {
     }
 }
 
+/// PostgreSQL refuses a prepared `*` once a migration has added a column, so replicas that run meanwhile would fail.
+#[test]
+fn statements_name_their_columns() {
+    let star = |sql: &str| {
+        let selects = |word: &str| sql.contains(&format!("{word} *")) || sql.contains(&format!("{word}\n*"));
+        selects("SELECT") || selects("DISTINCT") || selects("RETURNING") || sql.contains(".*") || sql.contains(", *")
+    };
+    assert!(star("SELECT * FROM tasks") && star("SELECT t.*, 1") && star("RETURNING *"));
+    for (name, sql) in Store::statements() {
+        assert!(!star(sql), "{name}: {sql}");
+    }
+}
+
 #[test]
 fn every_migration_in_the_folder_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
