@@ -269,7 +269,7 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
 }
 
 /// Adds a second repository to the pool, in which these labels are known.
-async fn another_repository(w: &World, labels: &[&str]) -> &'static str {
+pub(crate) async fn another_repository(w: &World, labels: &[&str]) -> &'static str {
     let (mona, there) = (w.github.as_user("mona"), "acme/docs");
     w.github.add_repo(there).unwrap();
     w.github.add_collaborator(there, "mona", owp_sandbox::Role::Admin).unwrap();

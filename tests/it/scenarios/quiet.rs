@@ -2,6 +2,7 @@
 //! its mind.
 
 use crate::scenarios::acts::Written;
+use crate::scenarios::life::another_repository;
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
@@ -16,12 +17,28 @@ on_both!(
     what_is_mended_before_it_was_said_is_never_said,
     words_stay_where_they_were_said_first,
     a_lost_answer_and_a_deletion_leave_one_comment,
+    a_transferred_issue_brings_its_comment_along,
 );
 
 /// The repository's wish.
 async fn comments(w: &World, mode: &str) {
     let document = serde_json::from_value(json!({ "comments": mode })).unwrap();
     w.engine.policies().set_policy(REPO, Some(document)).await.unwrap();
+}
+
+async fn a_transferred_issue_brings_its_comment_along(db: Db) {
+    let w = quiet_world(db).await;
+    let there = another_repository(&w, &["pool:ready", "estimate:huge"]).await;
+    let quiet = serde_json::from_value(json!({ "comments": "quiet" })).unwrap();
+    w.engine.policies().set_policy(there, Some(quiet)).await.unwrap();
+    let issue = w.task("Parse dates", &["estimate:huge"]).await;
+    let said = w.sole(issue);
+    assert!(said.contains("owp:key=all"), "{said}");
+    w.advance(Span::days(3));
+    let new = w.github.as_user("mona").transfer_issue(REPO, issue, there).unwrap();
+    w.settle().await;
+    let there: Vec<_> = w.github.comments(there, new).into_iter().map(|comment| comment.body).collect();
+    assert_eq!(there, [said], "it is not written a second time");
 }
 
 async fn quiet_world(db: Db) -> World {

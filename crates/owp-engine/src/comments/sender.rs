@@ -5,7 +5,7 @@
 
 use crate::comments::dead_letters;
 use crate::comments::duplicates;
-use crate::comments::update::NOTES;
+use crate::comments::placement::may_be_there;
 use crate::error::EngineError;
 use crate::{Comments, GitHubSide};
 use owp_github::client::{CommentInfo, CommentWriter, GitHubError, RepoHandle, RepoReader};
@@ -86,9 +86,7 @@ impl Comments<'_> {
                 let since = Some(wanted.created_at - CLOCK_SLACK);
                 self.look_then_send(&reader, &writer, &wanted, since, github.app_id).await?
             }
-            // An issue can bring its notes along, from another repository or from before an old backup was restored. The
-            // keys of all other comments name something that is new.
-            (None, None) if wanted.key == NOTES => {
+            (None, None) if may_be_there(&wanted.key) && !is_planted(Plant::MovedCommentIsRepeated) => {
                 self.look_then_send(&reader, &writer, &wanted, None, github.app_id).await?
             }
             (None, _) => self.create(&writer, &wanted).await?,
@@ -143,9 +141,7 @@ impl Comments<'_> {
         }
         Ok(match writer.create(wanted.issue, &wanted.body).await {
             Ok(comment) => Sent::Shown(comment.id),
-            Err(GitHubError::NotFound { .. }) => Sent::Never(dead_letters::ISSUE_GONE.to_owned()),
-            Err(error) if error.left_repository(wanted.github_id) => Sent::Never(dead_letters::TRANSFERRED.to_owned()),
-            Err(error) => classify(&error),
+            Err(error) => refused(&error, wanted),
         })
     }
 
@@ -175,8 +171,11 @@ impl Comments<'_> {
                 return Ok(Sent::Later(error.to_string(), error.retry_at()));
             }
             // A failed search is no reason to repeat the create.
-            Err(error) if error.is_transient() => return Ok(Sent::Unknown(error.to_string())),
-            Err(error) => return Ok(classify(&error)),
+            Err(error) if error.is_transient() && wanted.attempt_at.is_some() => {
+                return Ok(Sent::Unknown(error.to_string()));
+            }
+            Err(error) if error.is_transient() => return Ok(Sent::Later(error.to_string(), error.retry_at())),
+            Err(error) => return Ok(refused(&error, wanted)),
         };
         let ours = |c: &&CommentInfo| c.via_app_id == Some(app_id) && find_key(&c.body) == Some(wanted.key.as_str());
         let mut found: Vec<_> = comments.iter().filter(ours).collect();
@@ -245,6 +244,15 @@ let now = tx.now();
                     Ok(tx.comments().release_sender(wanted.installation, next_write).await?)
 }))
             .await
+    }
+}
+
+/// Classifies the refusal of a request about the comment's issue.
+fn refused(error: &GitHubError, wanted: &WantedComment) -> Sent {
+    match error {
+        GitHubError::NotFound { .. } => Sent::Never(dead_letters::ISSUE_GONE.to_owned()),
+        error if error.left_repository(wanted.github_id) => Sent::Never(dead_letters::TRANSFERRED.to_owned()),
+        error => classify(error),
     }
 }
 
