@@ -1,6 +1,6 @@
 //! `owp simulate`.
 
-use crate::{Coverage, Outcome, Place, Plant, Story, play, shrink};
+use crate::{Coverage, Outcome, Place, Plant, Story, keep_to_core, play, shrink};
 use clap::Args;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -114,8 +114,10 @@ pub fn search(args: &SimulateArgs, plant: Option<Plant>, place: &Place) -> Searc
     let played = AtomicU64::new(0);
     let end = args.seed.saturating_add(args.seeds);
     std::thread::scope(|threads| {
-        for _ in 0..args.threads.max(1) {
-            threads.spawn(|| {
+        for thread in 0..args.threads.max(1) {
+            let (next, stop, found, coverage, played) = (&next, &stop, &found, &coverage, &played);
+            threads.spawn(move || {
+                keep_to_core(thread);
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end {

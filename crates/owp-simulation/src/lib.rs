@@ -13,6 +13,7 @@
 mod acts;
 mod checks;
 pub mod cli;
+mod cores;
 mod coverage;
 mod database;
 mod face;
@@ -23,6 +24,7 @@ mod story;
 mod turns;
 mod world;
 
+pub use cores::keep_to_core;
 pub use coverage::Coverage;
 pub use database::Place;
 pub use owp_plants::Plant;

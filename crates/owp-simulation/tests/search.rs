@@ -1,7 +1,7 @@
 //! The search keeps what it promises: one seed has one trace, the pool keeps its promises in every history, planted
 //! bugs are found, and what is found becomes a short story.
 
-use owp_simulation::{Place, Plant, Story, play, shrink};
+use owp_simulation::{Place, Plant, Story, keep_to_core, play, shrink};
 use owp_testing::postgres::server;
 use std::collections::BTreeSet;
 use std::env;
@@ -19,41 +19,47 @@ fn place() -> Place {
     Place::sqlite().expect("a folder for databases")
 }
 
-#[test]
-fn one_seed_has_one_trace() {
-    let place = place();
-    for seed in [8, 36, 114] {
-        let story = Story::new(seed, STEPS, None);
-        let (first, second) = (play(&story, &place), play(&story, &place));
-        assert!(first.text(true) == second.text(true), "seed {seed} has two traces");
-        assert!(first.trace.len() > 100, "seed {seed} is no history");
-    }
-}
-
-/// Plays a part of the seeds on each core.
-fn keeps_every_promise(place: &Place, seeds: u64) {
+/// Plays a part of the histories on each of two cores.
+fn on_two_cores<T: Sync>(histories: &[T], check: impl Fn(&T) + Sync) {
     thread::scope(|threads| {
-        for part in 0..2 {
+        for core in 0..2 {
+            let check = &check;
             threads.spawn(move || {
-                for seed in (1..=seeds).filter(|seed| seed % 2 == part) {
-                    let outcome = play(&Story::new(seed, STEPS, None), place);
-                    assert_eq!(outcome.violation, None, "owp simulate --seeds 1 --seed {seed} --steps {STEPS}");
-                }
+                keep_to_core(core);
+                histories.iter().skip(core).step_by(2).for_each(check);
             });
         }
     });
 }
 
+fn keeps_every_promise(place: &Place, seeds: impl Iterator<Item = u64>) {
+    on_two_cores(&seeds.collect::<Vec<_>>(), |seed| {
+        let outcome = play(&Story::new(*seed, STEPS, None), place);
+        assert_eq!(outcome.violation, None, "owp simulate --seeds 1 --seed {seed} --steps {STEPS}");
+    });
+}
+
+#[test]
+fn one_seed_has_one_trace() {
+    let place = place();
+    on_two_cores(&[8, 36, 114], |seed| {
+        let story = Story::new(*seed, STEPS, None);
+        let (first, second) = (play(&story, &place), play(&story, &place));
+        assert!(first.text(true) == second.text(true), "seed {seed} has two traces");
+        assert!(first.trace.len() > 100, "seed {seed} is no history");
+    });
+}
+
 #[test]
 fn every_history_keeps_every_promise() {
-    keeps_every_promise(&place(), SEEDS);
+    keeps_every_promise(&place(), 1..=SEEDS);
 }
 
 #[test]
 fn histories_on_postgresql_keep_every_promise() {
     let seeds = env::var_os(ON_POSTGRES).and_then(|seeds| seeds.to_str()?.parse().ok());
     let place = Place::postgres(&server()).expect("the server lets databases be made");
-    keeps_every_promise(&place, seeds.unwrap_or(DEFAULT_ON_POSTGRES));
+    keeps_every_promise(&place, 1..=seeds.unwrap_or(DEFAULT_ON_POSTGRES));
 }
 
 /// Each planted bug, with a seed that finds it.
@@ -112,20 +118,16 @@ const FOUND_BY: &[(Plant, u64)] = &[
 #[test]
 fn planted_bugs_are_found() {
     let place = place();
-    for (plant, seed) in FOUND_BY {
+    on_two_cores(FOUND_BY, |(plant, seed)| {
         let found = play(&Story::new(*seed, STEPS, Some(*plant)), &place).violation;
         assert!(found.is_some(), "{} is not found by seed {seed}", plant.name());
-    }
+    });
 }
 
 #[test]
 fn without_the_plant_the_same_seeds_keep_every_promise() {
-    let place = place();
     let seeds: BTreeSet<u64> = FOUND_BY.iter().map(|(_, seed)| *seed).filter(|seed| *seed > SEEDS).collect();
-    for seed in seeds {
-        let found = play(&Story::new(seed, STEPS, None), &place).violation;
-        assert_eq!(found, None, "seed {seed}");
-    }
+    keeps_every_promise(&place(), seeds.into_iter());
 }
 
 #[test]
