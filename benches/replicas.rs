@@ -2,13 +2,14 @@
 //! that each takes. Each number is compared with one replica in the same run:
 //! `OWP_TEST_POSTGRES_URL=postgres://… cargo bench --bench replicas`.
 //!
-//! On a machine with few cores the replicas, the server and the workers compete for them. Where the kernel's control groups
+//! No other PostgreSQL may run meanwhile. On a machine with few cores the replicas, the server and the workers compete for them. Where the kernel's control groups
 //! can be written (version 1, as root), each replica gets a share of a core, so that there is something to grow into.
 
 use owp_testing::postgres::PostgresDatabase;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -199,15 +200,21 @@ impl Group {
 
     fn make(name: &str) -> io::Result<Self> {
         let group = Self(Path::new(GROUPS).join(format!("owp-bench-{name}")));
-        fs::create_dir_all(&group.0)?;
+        fs::create_dir(&group.0)?;
         // In periods of 10 ms, so that no call waits for long.
-        fs::write(group.0.join("cpu.cfs_period_us"), "10000")?;
-        fs::write(group.0.join("cpu.cfs_quota_us"), (SHARE * 100).to_string())?;
+        group.set("cpu.cfs_period_us", 10_000)?;
+        group.set("cpu.cfs_quota_us", SHARE * 100)?;
         Ok(group)
     }
 
     fn add(&self, process: u32) -> io::Result<()> {
-        fs::write(self.0.join("cgroup.procs"), process.to_string())
+        self.set("cgroup.procs", process.into())
+    }
+
+    /// Writes to a file that the kernel has made; elsewhere there is none.
+    fn set(&self, file: &str, value: u64) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).open(self.0.join(file))?;
+        write!(file, "{value}")
     }
 }
 

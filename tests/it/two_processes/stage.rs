@@ -79,7 +79,7 @@ impl Stage {
         stage
     }
 
-    async fn start_serve(&self, at: usize) {
+    pub(crate) async fn start_serve(&self, at: usize) {
         let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
         let child = deaf_to_limits(&owp(&[]))
             .args(["serve", "--listen", &self.addresses[at]])
@@ -148,11 +148,15 @@ impl Stage {
     }
 
     pub(crate) async fn kill_and_restart_one(&self, at: usize) {
+        self.kill_one(at);
+        self.start_serve(at).await;
+    }
+
+    pub(crate) fn kill_one(&self, at: usize) {
         let taken = self.serve.lock().unwrap()[at].take();
         let mut serve = taken.expect("it runs");
         serve.kill().unwrap();
         serve.wait().unwrap();
-        self.start_serve(at).await;
     }
 
     /// Stops a replica as an operator does, and starts it again.

@@ -34,7 +34,7 @@ pub(super) struct Caller {
     over: Arc<AtomicBool>,
     /// Number of calls that were answered.
     answered: Arc<AtomicUsize>,
-    /// What befell calls that reached the service and were not answered.
+    /// What befell calls that reached the service and were not answered, or only with a request to come back.
     lost: Arc<Mutex<Vec<String>>>,
     /// The record of what the service writes, if there is one.
     record: Option<PathBuf>,
@@ -52,7 +52,13 @@ impl Caller {
     /// Prepares a client, and a repository for its tasks.
     pub(super) async fn new(stage: &Arc<Stage>, record: Option<PathBuf>) -> Self {
         let caller = Self {
-            http: Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
+            // An idle connection is not used again when a service that stops could be closing it.
+            http: Client::builder()
+                .no_proxy()
+                .timeout(Duration::from_secs(30))
+                .pool_idle_timeout(Duration::from_millis(250))
+                .build()
+                .unwrap(),
             url: stage.url.clone(),
             stage: Arc::clone(stage),
             over: Arc::default(),
@@ -71,7 +77,7 @@ impl Caller {
             let call = self.http.request(method.clone(), format!("{}{path}", self.url)).json(body);
             let call = call.header("Idempotency-Key", format!("\"{key}\""));
             let call = if token == ADMIN { call.header("X-Admin-Token", ADMIN) } else { call.bearer_auth(token) };
-            let last = match call.send().await {
+            let (lost, last) = match call.send().await {
                 Ok(answer) => {
                     let status = answer.status();
                     let body = answer.json::<Value>().await.unwrap_or_default();
@@ -80,15 +86,13 @@ impl Caller {
                         self.answered.fetch_add(1, Ordering::Relaxed);
                         return (status, body);
                     }
-                    format!("{status} {body}")
+                    (!busy, format!("{status} {body}"))
                 }
-                Err(error) if error.is_connect() => format!("{error:?}"),
-                Err(error) => {
-                    let lost = format!("{method} {path}: {error:?}");
-                    self.lost.lock().unwrap().push(lost.clone());
-                    lost
-                }
+                Err(error) => (!error.is_connect(), format!("{error:?}")),
             };
+            if lost {
+                self.lost.lock().unwrap().push(format!("{method} {path}: {last}"));
+            }
             assert!(began.elapsed() < PATIENCE, "{method} {path} gets no answer, last: {last}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -196,8 +200,7 @@ pub(super) fn rounds(variable: &str, default: usize) -> usize {
     std::env::var_os(variable).and_then(|rounds| rounds.to_str()?.parse().ok()).unwrap_or(default)
 }
 
-/// Deals so many blows to a service under load, and checks what is left. Returns the calls that reached the service and
-/// were not answered.
+/// Deals so many blows to a service under load, and checks what is left. Returns the calls that were lost.
 pub(super) async fn survive(stage: &Arc<Stage>, blows: usize, blow: impl AsyncFn(usize)) -> Vec<String> {
     let caller = Caller::new(stage, None).await;
     let workers: Vec<_> = (0..WORKERS).map(|name| tokio::spawn(work(caller.clone(), name))).collect();

@@ -380,7 +380,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_was_on_its_way_at_the_stop_is_answered_and_ends_its_connection() {
-        let (address, stop, server) = start(QUICK).await;
+        let (address, stop, server) = start(Limits { linger: Duration::from_secs(30), ..QUICK }).await;
         let mut used = TcpStream::connect(address).await.unwrap();
         used.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut used).await.ends_with("hello"));
