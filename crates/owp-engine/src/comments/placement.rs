@@ -4,6 +4,7 @@
 //! A key stays where it was first posted. When a repository changes its comment mode, existing comments are still
 //! updated, so that nothing is said twice and nothing goes stale.
 
+use crate::comments::update::NOTES;
 use crate::facts::RepoContext;
 use owp_github::render::{self, CommentPart};
 use owp_pool::policy::CommentMode;
@@ -15,16 +16,13 @@ const ALL: &str = "all";
 pub(crate) const REPLY: &str = "reply:";
 /// Key prefix of replies to refused claims; their number is looked up later.
 pub(crate) const REFUSAL: &str = "refusal:";
-/// Key prefixes of comments about one lease.
-const LEASE: &str = "lease:";
-const WARN: &str = "warn:";
 /// Number of replies in the folded comment.
 const ANSWERS: i64 = 5;
 
 /// Returns true for a key whose comment may be there before the pool writes it for the first time: an issue brings it along
-/// when it is transferred, and every issue does after an old backup was restored. Leases and answers are new each time.
+/// when it is transferred, and every issue does after an old backup was restored. Most other keys name something new.
 pub(crate) fn may_be_there(key: &str) -> bool {
-    ![LEASE, WARN, REPLY, REFUSAL].iter().any(|new| key.starts_with(new))
+    key == NOTES || key == ALL
 }
 
 /// Queues `body` as the comment on an issue under `key`. Manual repositories get no comments.
