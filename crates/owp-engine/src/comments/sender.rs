@@ -80,16 +80,14 @@ impl Comments<'_> {
         let handle = RepoHandle { github_id: wanted.github_id, full_name: wanted.repo_name.clone() };
         let writer = github.client.commenter(wanted.installation, handle.clone());
         let reader = github.client.reader(wanted.installation, handle);
-        let mut sent = match (wanted.comment_id, wanted.attempt_at) {
-            (Some(id), _) => self.update(&writer, &wanted, id).await,
-            (None, Some(_)) if !is_planted(Plant::LostCommentIsRepeated) => {
-                let since = Some(wanted.created_at - CLOCK_SLACK);
-                self.look_then_send(&reader, &writer, &wanted, since, github.app_id).await?
-            }
-            (None, None) if may_be_there(&wanted.key) && !is_planted(Plant::MovedCommentIsRepeated) => {
-                self.look_then_send(&reader, &writer, &wanted, None, github.app_id).await?
-            }
-            (None, _) => self.create(&writer, &wanted).await?,
+        let may_exist = match wanted.attempt_at {
+            Some(_) => !is_planted(Plant::LostCommentIsRepeated),
+            None => may_be_there(&wanted.key) && !is_planted(Plant::MovedCommentIsRepeated),
+        };
+        let mut sent = match wanted.comment_id {
+            Some(id) => self.update(&writer, &wanted, id).await,
+            None if may_exist => self.look_then_send(&reader, &writer, &wanted, github.app_id).await?,
+            None => self.create(&writer, &wanted).await?,
         };
         if let Sent::Shown(comment) = sent {
             tracing::info!(comment, version = wanted.version, "comment written");
@@ -162,9 +160,10 @@ impl Comments<'_> {
         reader: &RepoReader,
         writer: &CommentWriter,
         wanted: &WantedComment,
-        since: Option<Timestamp>,
         app_id: i64,
     ) -> Result<Sent, EngineError> {
+        // What a lost create left is new. What the issue brought along can be of any age.
+        let since = wanted.attempt_at.map(|_| wanted.created_at - CLOCK_SLACK);
         let comments = match reader.comments(wanted.issue, since).await {
             Ok(comments) => comments,
             Err(error) if is_planted(Plant::FailedLookClearsTheDoubt) => {
