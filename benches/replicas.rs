@@ -2,8 +2,9 @@
 //! that each takes. Each number is compared with one replica in the same run:
 //! `OWP_TEST_POSTGRES_URL=postgres://… cargo bench --bench replicas`.
 //!
-//! No other PostgreSQL may run meanwhile. On a machine with few cores the replicas, the server and the workers compete for them. Where the kernel's control groups
-//! can be written (version 1, as root), each replica gets a share of a core, so that there is something to grow into.
+//! No other PostgreSQL may run meanwhile. On a machine with few cores the replicas, the server and the workers compete for
+//! them. Where the kernel's control groups can be written (version 1, as root), each replica gets a share of a core, so that
+//! there is something to grow into.
 
 use owp_testing::postgres::PostgresDatabase;
 use reqwest::{Client, RequestBuilder};

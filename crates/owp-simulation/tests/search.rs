@@ -3,8 +3,8 @@
 
 use owp_simulation::{Place, Plant, Story, keep_to_core, play, shrink};
 use owp_testing::postgres::server;
+use owp_testing::rounds;
 use std::collections::BTreeSet;
-use std::env;
 use std::thread;
 
 /// Steps of each history.
@@ -57,9 +57,8 @@ fn every_history_keeps_every_promise() {
 
 #[test]
 fn histories_on_postgresql_keep_every_promise() {
-    let seeds = env::var_os(ON_POSTGRES).and_then(|seeds| seeds.to_str()?.parse().ok());
     let place = Place::postgres(&server()).expect("the server lets databases be made");
-    keeps_every_promise(&place, 1..=seeds.unwrap_or(DEFAULT_ON_POSTGRES));
+    keeps_every_promise(&place, 1..=rounds(ON_POSTGRES, DEFAULT_ON_POSTGRES));
 }
 
 /// Each planted bug, with a seed that finds it.

@@ -3,7 +3,8 @@
 
 use super::cluster::Cluster;
 use super::stage::Stage;
-use super::under_load::{rounds, survive};
+use super::under_load::survive;
+use owp_testing::rounds;
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::Duration;

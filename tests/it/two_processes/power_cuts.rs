@@ -2,7 +2,8 @@
 //! there; of the rest any part may be, in any order.
 
 use super::stage::Stage;
-use super::under_load::{Acknowledged, Caller, rounds, work};
+use super::under_load::{Acknowledged, Caller, work};
+use owp_testing::rounds;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{AnyConnection, Connection};

@@ -2,8 +2,9 @@
 //! twice.
 
 use super::stage::Stage;
-use super::under_load::{rounds, survive};
+use super::under_load::survive;
 use crate::support::database::{Db, TestDatabase};
+use owp_testing::rounds;
 use sqlx::{AnyConnection, Connection};
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use super::stage::{ADMIN, Stage};
 use crate::support::database::{Db, TestDatabase, on_both};
+use owp_testing::rounds;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,11 +194,6 @@ async fn a_pool_that_is_killed_under_load_keeps_what_it_acknowledged(db: Db) {
     let stage = Arc::new(Stage::start_on(Some(&database.url), replicas).await);
     let kill = async |round: usize| stage.kill_and_restart_one(round % replicas).await;
     let _lost = Box::pin(survive(&stage, rounds(KILLS, DEFAULT_KILLS), kill)).await;
-}
-
-/// Returns a number of rounds: that of the variable, if it is set.
-pub(super) fn rounds(variable: &str, default: usize) -> usize {
-    std::env::var_os(variable).and_then(|rounds| rounds.to_str()?.parse().ok()).unwrap_or(default)
 }
 
 /// Deals so many blows to a service under load, and checks what is left. Returns the calls that were lost.
