@@ -54,6 +54,9 @@ pub enum EngineError {
     /// GitHub does not show something that is known to exist.
     #[error("GitHub does not show {0} at the moment; it is asked again before that is believed")]
     InDoubt(String),
+    /// GitHub does not show the comment whose commands are to run.
+    #[error("GitHub does not show comment {0} at the moment; it is asked again before that is believed")]
+    CommentInDoubt(i64),
     /// The change must be made on GitHub, because the App serves the repository.
     #[error("{0}")]
     Managed(String),
@@ -98,7 +101,7 @@ impl EngineError {
             Self::Store(StoreError::Corrupt(_)) => false,
             Self::Store(_) => true,
             Self::GitHub(error) => error.is_transient(),
-            Self::InDoubt(_) => true,
+            Self::InDoubt(_) | Self::CommentInDoubt(_) => true,
             _ => false,
         }
     }

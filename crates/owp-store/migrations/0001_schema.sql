@@ -476,6 +476,8 @@ CREATE TABLE deliveries (
   takes BIGINT NOT NULL DEFAULT 0,
   -- Number of times it was taken and not finished.
   rescues BIGINT NOT NULL DEFAULT 0,
+  -- Number of attempts in which GitHub did not show its comment.
+  misses BIGINT NOT NULL DEFAULT 0,
   error TEXT
 );
 CREATE INDEX deliveries_order ON deliveries (received_at, id) WHERE state = 'pending';

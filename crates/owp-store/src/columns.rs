@@ -12,7 +12,7 @@ macro_rules! columns {
     (deliveries, $of:literal) => {
         columns!(@ $of
             id event order_key comment_id speaker payload received_at state attempts due_at taken_until takes rescues
-            error)
+            misses error)
     };
     (events, $of:literal) => {
         columns!(@ $of

@@ -17,7 +17,7 @@ statements! {
     DELIVERY_INSERT = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at, comment_id, speaker)
         VALUES ($1, $2, $3, $4, $5, 'pending', $5, $6, $7)
         ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
-        state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, error = NULL WHERE deliveries.state = 'dead'";
+        state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, misses = 0, error = NULL WHERE deliveries.state = 'dead'";
     // Index deliveries_processing.
     DELIVERIES_LOST = concat!("SELECT ", columns!(deliveries), " FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50");
     // Index deliveries_order: read in its order, so that the first match ends the search and a backlog costs nothing.
@@ -32,7 +32,8 @@ statements! {
     DELIVERY_KEEP = "UPDATE deliveries SET taken_until = $3 WHERE id = $1 AND state = 'processing' AND takes = $2";
     DELIVERY_DONE = "UPDATE deliveries SET state = 'done', payload = NULL, error = NULL
         WHERE id = $1 AND state = 'processing' AND takes = $2";
-    DELIVERY_LATER = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, due_at = $3, error = $4
+    DELIVERY_LATER = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, due_at = $3, error = $4,
+        misses = $5
         WHERE id = $1 AND state = 'processing' AND takes = $2";
     DELIVERY_RESCUE = "UPDATE deliveries SET state = 'pending', attempts = attempts + 1, rescues = rescues + 1,
         due_at = $3, error = 'whoever took it did not finish in time'
@@ -86,8 +87,8 @@ pub struct Delivery {
     pub order_key: String,
     /// Number of earlier attempts that failed.
     pub attempts: i64,
-    /// Why the attempt before failed.
-    pub error: Option<String>,
+    /// Number of attempts in which GitHub did not show its comment.
+    pub misses: i64,
     /// Number of earlier takes that were not finished.
     pub rescues: i64,
     /// Time of arrival.
@@ -165,9 +166,9 @@ impl Deliveries<'_> {
         ours(done, taken)
     }
 
-    /// Postpones a taken delivery to `due_at`. Does nothing if it was taken over.
+    /// Postpones a taken delivery to `due_at` and stores its `misses`. Does nothing if it was taken over.
     pub async fn postpone(&mut self, taken: &Delivery, due_at: Timestamp, why: &str) -> Result<(), StoreError> {
-        self.run(held(DELIVERY_LATER, taken).bind(due_at.0).bind(why)).await.map(drop)
+        self.run(held(DELIVERY_LATER, taken).bind(due_at.0).bind(why).bind(taken.misses)).await.map(drop)
     }
 
     /// Postpones a delivery that its taker did not finish to `due_at`.
@@ -265,7 +266,7 @@ fn delivery_row(row: &AnyRow) -> Result<Delivery, StoreError> {
         payload: payload.unwrap_or_default(),
         order_key: row.try_get("order_key")?,
         attempts: row.try_get("attempts")?,
-        error: row.try_get("error")?,
+        misses: row.try_get("misses")?,
         rescues: row.try_get("rescues")?,
         received_at: Timestamp(row.try_get("received_at")?),
         take: row.try_get("takes")?,

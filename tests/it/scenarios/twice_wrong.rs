@@ -13,6 +13,7 @@ on_both!(
     an_error_about_the_repository_confirms_no_refusal_of_a_comment,
     a_lost_create_that_the_search_misses_was_found_by_polling,
     a_late_command_survives_two_wrong_answers_at_once,
+    a_late_command_survives_three_wrong_answers_a_quarter_of_an_hour_apart,
     a_late_command_whose_comment_is_gone_is_dropped,
 );
 
@@ -109,6 +110,22 @@ async fn a_late_command_survives_two_wrong_answers_at_once(db: Db) {
     hear(&w).await;
     assert_eq!(w.state(issue).await, "ready", "nothing is done while it is not shown");
     w.github.clear_faults();
+    ten_minutes(&w).await;
+    assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_late_command_survives_three_wrong_answers_a_quarter_of_an_hour_apart(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let comment = late_claim(&w, issue).await;
+    for _ in 0..3 {
+        w.github.fault(refused(404).on("GET", &format!("/issues/comments/{comment}")));
+        hear(&w).await;
+        assert_eq!(w.state(issue).await, "ready", "nothing is done while it is not shown");
+        w.github.clear_faults();
+        w.advance(Span::minutes(15));
+    }
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "leased");
     w.check_promises().await;

@@ -18,6 +18,9 @@ use serde_json::json;
 
 /// Age from which a comment is fetched again before its commands run.
 const LATE: Span = Span::minutes(10);
+/// Number of "not found" answers after which a late comment is taken for deleted. It is more than for an issue, because
+/// a command that is dropped never comes back.
+const MIN_MISSES: i64 = 6;
 
 /// The thread of a comment.
 #[derive(Debug, Clone, Copy)]
@@ -202,11 +205,8 @@ async fn still_said(
         Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {
             // An inaccessible repository also answers "not found": fetch it, and fail with that error.
             reader.repository().await?;
-            // One such answer is no proof: the attempt before must have ended in the same one.
-            let doubt = EngineError::InDoubt(format!("comment {}", comment.id));
-            let believed = delivery.error.as_ref().is_some_and(|before| *before == doubt.to_string());
-            if !believed && !is_planted(Plant::MissingCommentBelievedAtOnce) {
-                return Err(doubt);
+            if delivery.misses + 1 < MIN_MISSES && !is_planted(Plant::MissingCommentBelievedAtOnce) {
+                return Err(EngineError::CommentInDoubt(comment.id));
             }
             None
         }

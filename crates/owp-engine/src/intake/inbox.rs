@@ -178,10 +178,14 @@ impl Intake<'_> {
             }
             EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
             EngineError::GitHub(error) => error.retry_at(),
-            EngineError::InDoubt(_) => Some(Timestamp(self.store().clock().now_ms()) + MIN_SPACING),
+            EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) => {
+                Some(Timestamp(self.store().clock().now_ms()) + MIN_SPACING)
+            }
             _ => None,
         };
-        let (taken, why, before) = (delivery.clone(), error.to_string(), delivery.attempts);
+        let missed = matches!(error, EngineError::CommentInDoubt(_));
+        let taken = Delivery { misses: delivery.misses + i64::from(missed), ..delivery.clone() };
+        let (why, before) = (error.to_string(), delivery.attempts);
         tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
         self.write(
             Scope::global(),
