@@ -29,7 +29,8 @@ statements! {
     // Every hold ends later than the one before, so its end identifies the holder.
     REPO_SYNC_RENEW = "UPDATE repositories SET sync_until = $3 WHERE id = $1 AND sync_until = $2";
     REPO_SYNC_DONE = "UPDATE repositories SET sync_until = 0 WHERE id = $1 AND sync_until = $2";
-    REPO_ASK_AGAIN = "UPDATE repositories SET ask_again = 1, sync_due_at = $2 WHERE id = $1";
+    REPO_ASK_AGAIN = "UPDATE repositories SET ask_again = 1, sync_due_at = $2
+        WHERE id = $1 AND inactive IS NOT NULL";
     RECOUNT_ALL = "UPDATE repositories SET sync_due_at = 0, compares_asked = compares_asked + 1 WHERE managed = 1";
     COUNTS_FORGET = "UPDATE repositories SET counted_at = NULL, count_from = $1, sync_until = 0 WHERE managed = 1";
     WATCH_NEXT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE managed = 1 AND inactive IS NULL
@@ -112,7 +113,8 @@ impl SyncSchedule<'_> {
         Ok(self.run(sqlx::query(REPO_SYNC_DONE).bind(id.as_str()).bind(mine.0)).await? == 1)
     }
 
-    /// Schedules another look-up at `at` for a repository that is not served because GitHub does not show it.
+    /// Schedules another look-up at `at` for a repository that is not served because GitHub does not show it. Does nothing
+    /// if it is served: another process has seen it meanwhile.
     pub async fn ask_again(&mut self, id: &RepoId, at: Timestamp) -> Result<(), StoreError> {
         self.run(sqlx::query(REPO_ASK_AGAIN).bind(id.as_str()).bind(at.0)).await.map(drop)
     }

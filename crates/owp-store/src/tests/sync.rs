@@ -152,6 +152,16 @@ on_both_engines! {
         assert!(!row(bench, &id).await.ask_again);
     }
 
+    async fn a_repository_that_is_served_again_stays_so_though_a_late_look_did_not_find_it(bench) {
+        let id = bench.managed_repo(42, "acme/rocket").await;
+        let late = id.clone();
+        bench.change(move |tx| Box::pin(async move {
+            let now = tx.now();
+            tx.sync().ask_again(&late, now + Span::hours(1)).await
+        })).await;
+        assert!(!row(bench, &id).await.ask_again);
+    }
+
     async fn asking_for_a_sync_only_ever_brings_it_forward(bench) {
         let id = bench.managed_repo(42, "acme/rocket").await;
         let (_, until) = take_sync(bench).await.unwrap();
