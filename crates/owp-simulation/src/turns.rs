@@ -199,7 +199,15 @@ impl World {
     /// A process gives up on questions that have had no answer for long.
     pub(crate) fn give_up_waiting(&mut self, at: usize) {
         let now = self.now();
-        while self.slots[at].held.first().is_some_and(|held| now - held.since >= PATIENCE) && self.violation.is_none() {
+        let overdue = |held: &Held| now - held.since >= PATIENCE;
+        while let Some(since) = self.slots[at].held.first().filter(|held| overdue(held)).map(|held| held.since) {
+            if self.violation.is_some() {
+                return;
+            }
+            if now - since >= HELD_UP_FOR {
+                // Its timers were as late as the answer.
+                self.held_up_at = now;
+            }
             self.answer_held(at);
         }
     }

@@ -74,9 +74,10 @@ statements! {
         ON CONFLICT (repo_id) DO UPDATE SET wrote_at = excluded.wrote_at, hour_began = excluded.hour_began,
         hour_writes = CASE WHEN comment_turns.hour_began = excluded.hour_began
         THEN comment_turns.hour_writes + excluded.hour_writes ELSE excluded.hour_writes END";
-    // A sender that froze after its take may come when another has begun, or finished, the same create.
+    // A sender that froze after its take may come when another has begun, or finished, the same create, or when the
+    // comment was withdrawn and wanted anew with another text.
     WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3
-        AND ($6 = 1 OR comment_id IS NULL AND COALESCE(attempt_at, 0) = $5)";
+        AND ($6 = 1 OR comment_id IS NULL AND COALESCE(attempt_at, 0) = $5 AND body = $7)";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL, error = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
@@ -263,12 +264,12 @@ impl Comments<'_> {
         Ok((Timestamp(hour_began), row.try_get("hour_writes")?))
     }
 
-    /// Records that a create is about to be sent. Returns false if the comment was withdrawn after it was taken, or if
-    /// another sender has begun to create it; then it must not be sent.
+    /// Records that a create is about to be sent. Returns false if the comment was withdrawn or its text changed after
+    /// it was taken, or if another sender has begun to create it; then it must not be sent.
     pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
         let (now, taken) = (self.now().0, wanted.attempt_at.unwrap_or_default().0);
         let unguarded = i64::from(is_planted(Plant::FrozenSenderCreatesAgain));
-        let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(unguarded);
+        let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(unguarded).bind(wanted.body.clone());
         Ok(self.run(attempt).await? == 1)
     }
 

@@ -177,6 +177,23 @@ on_both_engines! {
         assert_eq!((again.comment_id, again.attempt_at), (None, Some(START)));
     }
 
+    async fn a_text_that_was_withdrawn_and_wanted_anew_is_not_sent_in_its_old_words(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        want(bench, &repo, "all", "old").await;
+        let old = take(bench).await.unwrap();
+        let at = repo.clone();
+        assert!(bench.change(move |tx| Box::pin(async move { tx.comments().unwant(&at, 7, "all").await })).await);
+        want(bench, &repo, "all", "new").await;
+        assert!(!bench.change(move |tx| Box::pin(async move {
+            let begun = tx.comments().record_attempt(&old).await?;
+            let now = tx.now();
+            tx.comments().release_sender(9, now).await?;
+            Ok(begun)
+        })).await);
+        let wanted = take(bench).await.unwrap();
+        assert_eq!((wanted.body.as_str(), wanted.attempt_at), ("new", None));
+    }
+
     async fn a_comment_put_off_waits_and_remembers_whether_it_may_have_been_written(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         for (key, unknown) in [("known", false), ("unknown", true)] {
