@@ -3,7 +3,7 @@
 use crate::database::{Database, runtime};
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row};
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
@@ -134,26 +134,60 @@ fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> T {
 /// Tables that only the checks in the end look at.
 const LATE: [&str; 2] = ["wanted_comments", "doubts"];
 
-/// The simulator's own connection.
+/// A connection of the simulator's own.
+enum Connection {
+    Sqlite(rusqlite::Connection),
+    Postgres(Runtime, Box<AnyConnection>),
+}
+
+impl Connection {
+    fn open(database: &Database) -> Self {
+        if let Some(file) = database.url.strip_prefix("sqlite:") {
+            return Self::Sqlite(rusqlite::Connection::open(file).expect("the database opens"));
+        }
+        sqlx::any::install_default_drivers();
+        let runtime = runtime();
+        let connection = runtime.block_on(AnyConnection::connect(&database.url)).expect("the database answers");
+        Self::Postgres(runtime, Box::new(connection))
+    }
+
+    /// Returns a counter of the changes that others committed, where there is one.
+    fn version(&self) -> Option<i64> {
+        let Self::Sqlite(connection) = self else { return None };
+        Some(connection.pragma_query_value(None, "data_version", |row| row.get(0)).expect("the database answers"))
+    }
+
+    /// Returns the two columns of each row.
+    fn pairs(&mut self, sql: &str, value: String) -> Vec<(String, String)> {
+        match self {
+            Self::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql).expect("the statement is known");
+                let found = statement.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)));
+                found.and_then(Iterator::collect).expect("the database answers")
+            }
+            Self::Postgres(runtime, connection) => {
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(value);
+                let found = runtime.block_on(query.fetch_all(&mut **connection)).expect("the database answers");
+                found.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        }
+    }
+}
+
+/// Reads the database.
 pub(crate) struct Reader {
-    runtime: Runtime,
-    connection: AnyConnection,
-    is_sqlite: bool,
+    connection: Connection,
     /// The query of what the checks after every commit read, and that of everything.
     some: String,
     all: String,
     /// The last event seen of each chain.
     seen: BTreeMap<String, i64>,
-    /// SQLite's counter of changes.
     version: i64,
 }
 
 impl Reader {
     pub(crate) fn open(database: &Database) -> Self {
-        sqlx::any::install_default_drivers();
-        let runtime = runtime();
-        let url = database.url.replacen("sqlite:", "sqlite://", usize::from(database.is_sqlite));
-        let connection = runtime.block_on(AnyConnection::connect(&url)).expect("the database answers");
+        let connection = Connection::open(database);
         let is_sqlite = database.is_sqlite;
         let query = |complete: bool| {
             let chosen = Rows::TABLES.iter().filter(|(table, _)| complete || !LATE.contains(table));
@@ -168,28 +202,21 @@ impl Reader {
             all.join(" UNION ALL ")
         };
         let (some, all) = (query(false), query(true));
-        Self { runtime, connection, is_sqlite, some, all, seen: BTreeMap::new(), version: 0 }
+        Self { connection, some, all, seen: BTreeMap::new(), version: 0 }
     }
 
-    /// Returns true if anything was committed since the last time.
+    /// Returns true if anything may have been committed since the last time.
     pub(crate) fn has_changed(&mut self) -> bool {
-        if !self.is_sqlite {
-            return true;
-        }
-        let version = sqlx::query("PRAGMA data_version").fetch_one(&mut self.connection);
-        let version: i64 = self.runtime.block_on(version).expect("the database answers").get(0);
-        std::mem::replace(&mut self.version, version) != version
+        let version = self.connection.version();
+        version.is_none_or(|version| std::mem::replace(&mut self.version, version) != version)
     }
 
     /// Reads the tables, and the events since the last time; all tables if it is to be complete.
     pub(crate) fn read(&mut self, complete: bool) -> Rows {
         let sql = if complete { &self.all } else { &self.some };
         let seen = serde_json::json!(self.seen).to_string();
-        let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(seen);
-        let found = self.runtime.block_on(query.fetch_all(&mut self.connection)).expect("the database answers");
         let mut rows = Rows::default();
-        for row in found {
-            let (table, json): (String, String) = (row.get(0), row.get(1));
+        for (table, json) in self.connection.pairs(sql, seen) {
             rows.fill(&table, &json);
         }
         rows.events.sort_by(|a, b| (&a.chain, a.seq).cmp(&(&b.chain, b.seq)));

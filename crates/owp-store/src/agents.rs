@@ -2,10 +2,10 @@
 
 use super::error::StoreError;
 use super::nouns::People;
+use super::statement::query;
 use super::tx::statements;
 use owp_pool::Person;
 use owp_pool::pull::Agents;
-use sqlx::Row;
 
 statements! {
     AGENTS_OF = "SELECT a.agent, p.login FROM agents a LEFT JOIN people p ON p.person = a.agent
@@ -22,8 +22,8 @@ impl People<'_> {
     pub async fn agents_of(&mut self, people: &[&Person]) -> Result<Agents, StoreError> {
         let mut agents = Agents::default();
         for person in people {
-            for row in self.all(sqlx::query(AGENTS_OF).bind(person.key())).await? {
-                if let Some(Person::GitHub(id)) = Person::from_key(row.try_get("agent")?) {
+            for row in self.all(query(AGENTS_OF).bind(person.key())).await? {
+                if let Some(Person::GitHub(id)) = Person::from_key(&row.try_get::<String, _>("agent")?) {
                     agents.declare(person, id);
                 }
             }
@@ -33,23 +33,23 @@ impl People<'_> {
 
     /// Returns the logins of a contributor's agents, as last seen.
     pub async fn agent_logins(&mut self, person: &Person) -> Result<Vec<String>, StoreError> {
-        let rows = self.all(sqlx::query(AGENTS_OF).bind(person.key())).await?;
+        let rows = self.all(query(AGENTS_OF).bind(person.key())).await?;
         let logins = rows.iter().map(|row| row.try_get::<Option<String>, _>("login")).collect::<Result<Vec<_>, _>>()?;
         Ok(logins.into_iter().flatten().collect())
     }
 
     /// Replaces the declared agents of a contributor.
     pub async fn declare_agents(&mut self, person: &Person, agents: &[Person]) -> Result<(), StoreError> {
-        self.run(sqlx::query(AGENTS_CLEAR).bind(person.key())).await?;
+        self.run(query(AGENTS_CLEAR).bind(person.key())).await?;
         let now = self.now().0;
         for agent in agents {
-            self.run(sqlx::query(AGENT_DECLARE).bind(person.key()).bind(agent.key()).bind(now)).await?;
+            self.run(query(AGENT_DECLARE).bind(person.key()).bind(agent.key()).bind(now)).await?;
         }
         Ok(())
     }
 
     /// Withdraws every declaration of an account as an agent, because it takes tasks itself from now on.
     pub(super) async fn is_no_agent(&mut self, person: &Person) -> Result<(), StoreError> {
-        self.run(sqlx::query(AGENT_ITSELF).bind(person.key())).await.map(drop)
+        self.run(query(AGENT_ITSELF).bind(person.key())).await.map(drop)
     }
 }

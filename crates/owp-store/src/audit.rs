@@ -4,8 +4,8 @@ use super::columns::columns;
 use super::error::StoreError;
 use super::events::{EventRow, event_row, verify_link};
 use super::nouns::Audit;
+use super::statement::query;
 use super::tx::statements;
-use sqlx::Row;
 
 statements! {
     CHAIN_PAGE = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e LEFT JOIN repositories r ON r.id = e.chain
@@ -37,7 +37,7 @@ impl Audit<'_> {
         previous: &str,
         limit: i64,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        let rows = self.all(sqlx::query(CHAIN_PAGE).bind(chain).bind(after).bind(limit)).await?;
+        let rows = self.all(query(CHAIN_PAGE).bind(chain).bind(after).bind(limit)).await?;
         let (mut previous, mut index) = (previous.to_owned(), usize::try_from(after).unwrap_or(0));
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -53,7 +53,7 @@ impl Audit<'_> {
 
     /// Returns the head of a chain: its last position and hash.
     pub async fn head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
-        let row = self.one(sqlx::query(CHAIN_SEALED).bind(chain)).await?;
+        let row = self.one(query(CHAIN_SEALED).bind(chain)).await?;
         row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))
     }
 }

@@ -13,7 +13,7 @@ macro_rules! bound {
                 at += 1;
             }
         };
-        sqlx::query($sql)$(.bind($value))*
+        $crate::statement::query($sql)$(.bind($value))*
     }};
 }
 pub(super) use bound;

@@ -5,11 +5,11 @@ use super::apart::{WHEN_APART, join};
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Tasks;
+use super::statement::query;
 use super::tasks::task_row;
 use super::tx::statements;
 use owp_pool::task::Task;
 use owp_pool::{RepoId, Timestamp};
-use sqlx::Row;
 use std::collections::BTreeSet;
 
 /// SQL of `Task::is_queued`, for the columns with this prefix; the condition of index tasks_class.
@@ -63,7 +63,7 @@ impl Tasks<'_> {
     /// Returns ready tasks of a repository that are neither held nor withheld: of every class of equal requirements
     /// (tier, estimate, skills and area) the first by priority and age.
     pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Vec<Task>, StoreError> {
-        let walk = sqlx::query(TASKS_BY_CLASS)
+        let walk = query(TASKS_BY_CLASS)
             .bind(repo.as_str())
             .bind(self.now().0)
             .bind(bounds.per_class)
@@ -73,7 +73,7 @@ impl Tasks<'_> {
         let mut tasks = rows.iter().map(task_row).collect::<Result<Vec<Task>, _>>()?;
         let classes: i64 = rows.last().map_or(Ok(0), |row| row.try_get("classes"))?;
         if classes > bounds.classes {
-            let first = sqlx::query(TASKS_FIRST).bind(repo.as_str()).bind(bounds.first);
+            let first = query(TASKS_FIRST).bind(repo.as_str()).bind(bounds.first);
             let known: BTreeSet<_> = tasks.iter().map(|task| task.id.clone()).collect();
             for row in self.all(first).await? {
                 let task = task_row(&row)?;

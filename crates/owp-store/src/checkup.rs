@@ -3,9 +3,9 @@
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::nouns::{Comments, Deliveries};
-use super::tx::statements;
+use super::statement::{Row, query};
+use super::tx::{only, statements};
 use owp_pool::Timestamp;
-use sqlx::Row;
 
 statements! {
     // The table stays small: finished deliveries are deleted after some days.
@@ -45,7 +45,7 @@ pub struct DeadComments {
 impl Deliveries<'_> {
     /// Returns the state of the inbox.
     pub async fn health(&mut self) -> Result<InboxHealth, StoreError> {
-        let row = self.one(sqlx::query(INBOX_HEALTH)).await?;
+        let row = self.one(query(INBOX_HEALTH)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the count query returned no row".to_owned()))?;
         let moment = |name: &str| -> Result<Option<Timestamp>, StoreError> {
             Ok(row.try_get::<Option<i64>, _>(name)?.map(Timestamp))
@@ -62,8 +62,8 @@ impl Deliveries<'_> {
 impl Comments<'_> {
     /// Counts dead letters by repository.
     pub async fn dead_by_repo(&mut self) -> Result<Vec<DeadComments>, StoreError> {
-        let rows = self.all(sqlx::query(DEAD_BY_REPO)).await?;
-        let read = |row: &sqlx::any::AnyRow| -> Result<DeadComments, StoreError> {
+        let rows = self.all(query(DEAD_BY_REPO)).await?;
+        let read = |row: &Row| -> Result<DeadComments, StoreError> {
             Ok(DeadComments { repo: row.try_get("name")?, count: row.try_get("n")?, error: row.try_get("error")? })
         };
         rows.iter().map(read).collect()
@@ -85,12 +85,12 @@ impl super::Store {
     /// # Errors
     /// [`StoreError::NotDurable`] if the database could lose acknowledged writes.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
-        let mut conn = self.0.readers.acquire().await?;
         let dialect = self.dialect();
+        let mut conn = self.0.readers.begin(dialect.begin_read()).await?;
         dialect.check_durability(&mut conn).await?;
         let mut settings = Vec::new();
         for (sql, name) in dialect.durability_settings() {
-            let value: String = sqlx::query(*sql).fetch_one(&mut *conn).await?.try_get(0)?;
+            let value: String = only(conn.one(query(sql)).await?)?;
             settings.push(format!("{name} = {value}"));
         }
         if dialect == Dialect::Sqlite {

@@ -2,10 +2,9 @@
 
 use super::error::StoreError;
 use super::nouns::Comments;
+use super::statement::{Row, query};
 use super::tx::statements;
 use owp_pool::{RepoId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::BTreeSet;
 
 statements! {
@@ -77,7 +76,7 @@ impl Comments<'_> {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let first = DeadPlace { died_at: Timestamp(i64::MAX), repo: String::new(), issue: 0, key: String::new() };
         let after = after.unwrap_or(&first);
-        let page = sqlx::query(DEAD_PAGE).bind(i64::from(private)).bind(after.died_at.0).bind(after.repo.clone());
+        let page = query(DEAD_PAGE).bind(i64::from(private)).bind(after.died_at.0).bind(after.repo.clone());
         let rows = self.all(page.bind(after.issue).bind(after.key.clone()).bind(limit)).await?;
         rows.iter().map(letter).collect()
     }
@@ -85,29 +84,29 @@ impl Comments<'_> {
     /// Makes a dead letter pending again. Returns false if there is no such dead letter.
     pub async fn retry_dead(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
         let now = self.now().0;
-        let retry = sqlx::query(DEAD_RETRY).bind(repo.as_str()).bind(issue).bind(key).bind(now);
+        let retry = query(DEAD_RETRY).bind(repo.as_str()).bind(issue).bind(key).bind(now);
         Ok(self.run(retry).await? == 1)
     }
 
     /// Makes those dead letters of an issue pending again that failed with this error, and counts them.
     pub async fn retry_dead_of(&mut self, repo: &RepoId, issue: i64, why: &str) -> Result<u64, StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
+        self.run(query(DEAD_RETRY_LIKE).bind(repo.as_str()).bind(issue).bind(why).bind(now)).await
     }
 
     /// Returns the issues with dead letters that failed with this error.
     pub async fn dead_issues(&mut self, repo: &RepoId, why: &str) -> Result<BTreeSet<i64>, StoreError> {
-        let rows = self.all(sqlx::query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
-        rows.iter().map(|row| Ok(row.try_get("issue")?)).collect()
+        let rows = self.all(query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
+        rows.iter().map(|row| row.try_get("issue")).collect()
     }
 
     /// Counts dead letters.
     pub async fn count_dead(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(DEAD_COMMENTS)).await
+        self.number(query(DEAD_COMMENTS)).await
     }
 }
 
-fn letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
+fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
     Ok(DeadLetter {
         repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
         repo_name: row.try_get("repo_name")?,

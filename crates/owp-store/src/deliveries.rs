@@ -5,12 +5,11 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Commands, Deliveries};
-use super::tx::{Sql, statements};
+use super::statement::{Row, Sql, query};
+use super::tx::statements;
 use owp_plants::{Plant, is_planted};
 use owp_pool::delivery::MAX_ORDER_DELAY;
 use owp_pool::{Person, RepoId, Span, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::BTreeSet;
 
 statements! {
@@ -133,18 +132,18 @@ impl Deliveries<'_> {
     /// A unique violation if another replica was faster; see [`StoreError::is_unique_violation`].
     pub async fn take(&mut self, hold: Span) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
-        let Some(row) = self.one(sqlx::query(DELIVERY_NEXT).bind(now.0).bind((now - MAX_ORDER_DELAY).0)).await? else {
+        let Some(row) = self.one(query(DELIVERY_NEXT).bind(now.0).bind((now - MAX_ORDER_DELAY).0)).await? else {
             return Ok(None);
         };
         let id: String = row.try_get("id")?;
-        let take = sqlx::query(DELIVERY_TAKE).bind(id).bind((now + hold).0);
+        let take = query(DELIVERY_TAKE).bind(id).bind((now + hold).0);
         self.one(take).await?.as_ref().map(delivery_row).transpose()
     }
 
     /// Returns deliveries whose hold expired before they were finished.
     pub async fn lost(&mut self) -> Result<Vec<Delivery>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(DELIVERIES_LOST).bind(now)).await?.iter().map(delivery_row).collect()
+        self.all(query(DELIVERIES_LOST).bind(now)).await?.iter().map(delivery_row).collect()
     }
 
     /// Extends the hold on a taken delivery to `hold` from now.
@@ -183,17 +182,17 @@ impl Deliveries<'_> {
 
     /// Counts dead deliveries.
     pub async fn count_dead(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(DELIVERIES_DEAD)).await
+        self.number(query(DELIVERIES_DEAD)).await
     }
 
     /// Counts deliveries that are pending or in progress.
     pub async fn count_pending(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(DELIVERIES_PENDING)).await
+        self.number(query(DELIVERIES_PENDING)).await
     }
 
     /// Deletes done and dead deliveries that arrived before `before`.
     pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        self.run(sqlx::query(DELIVERIES_PURGE).bind(before.0)).await
+        self.run(query(DELIVERIES_PURGE).bind(before.0)).await
     }
 }
 
@@ -201,8 +200,8 @@ impl Commands<'_> {
     /// Returns true if any line of a comment ran, here or where its issue was before a transfer, or if a delivery of it
     /// is pending, in progress or dead.
     pub async fn comment_is_known(&mut self, comment: i64) -> Result<bool, StoreError> {
-        let ran = self.number(sqlx::query(COMMANDS_OF).bind(comment)).await?;
-        Ok(ran > 0 || self.number(sqlx::query(DELIVERIES_OF).bind(comment)).await? > 0)
+        let ran = self.number(query(COMMANDS_OF).bind(comment)).await?;
+        Ok(ran > 0 || self.number(query(DELIVERIES_OF).bind(comment)).await? > 0)
     }
 
     /// Returns the keys of a comment's lines that ran or were rejected, here or where its issue was before a transfer.
@@ -210,8 +209,8 @@ impl Commands<'_> {
         if is_planted(Plant::CommandsRunAgain) {
             return Ok(BTreeSet::new());
         }
-        let rows = self.all(sqlx::query(COMMANDS_LINES).bind(comment)).await?;
-        rows.iter().map(|row| Ok(row.try_get("line")?)).collect()
+        let rows = self.all(query(COMMANDS_LINES).bind(comment)).await?;
+        rows.iter().map(|row| row.try_get("line")).collect()
     }
 
     /// Returns true the first time a line of a comment is about to run. `by` is its author and the time of writing;
@@ -223,7 +222,7 @@ impl Commands<'_> {
         line: i64,
         by: Option<(&Person, Timestamp)>,
     ) -> Result<bool, StoreError> {
-        let once = sqlx::query(COMMAND_ONCE)
+        let once = query(COMMAND_ONCE)
             .bind(repo.as_str())
             .bind(comment)
             .bind(line)
@@ -240,15 +239,15 @@ impl Commands<'_> {
         until: Timestamp,
         (long, short): (Span, Span),
     ) -> Result<CommandCounts, StoreError> {
-        let count = sqlx::query(COMMANDS_LATELY).bind(person.key()).bind((until - long).0).bind((until - short).0);
+        let count = query(COMMANDS_LATELY).bind(person.key()).bind((until - long).0).bind((until - short).0);
         let Some(row) = self.one(count.bind(until.0)).await? else { return Ok(CommandCounts::default()) };
         Ok(CommandCounts { in_all: row.try_get("in_all")?, last: row.try_get("last")? })
     }
 }
 
 /// Binds the id and the take number, so that a statement matches only while our take is current.
-fn held(sql: &'static str, taken: &Delivery) -> Sql<'static> {
-    sqlx::query(sql).bind(taken.id.clone()).bind(taken.take)
+fn held(sql: &'static str, taken: &Delivery) -> Sql {
+    query(sql).bind(taken.id.clone()).bind(taken.take)
 }
 
 fn ours(changed: u64, taken: &Delivery) -> Result<(), StoreError> {
@@ -258,7 +257,7 @@ fn ours(changed: u64, taken: &Delivery) -> Result<(), StoreError> {
     }
 }
 
-fn delivery_row(row: &AnyRow) -> Result<Delivery, StoreError> {
+fn delivery_row(row: &Row) -> Result<Delivery, StoreError> {
     let payload: Option<String> = row.try_get("payload")?;
     Ok(Delivery {
         id: row.try_get("id")?,

@@ -4,11 +4,10 @@
 use super::bound::bound;
 use super::error::StoreError;
 use super::nouns::Doubts;
+use super::statement::{Row, query};
 use super::tx::statements;
 use owp_pool::doubt::{Doubt, DoubtKind};
 use owp_pool::{RepoId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     DOUBT = "SELECT answers, first_at, answered_at FROM doubts WHERE repo_id = $1 AND kind = $2 AND number = $3";
@@ -35,7 +34,7 @@ pub struct Unlabelled {
 impl Doubts<'_> {
     /// Returns the grace period of issues without the label.
     pub async fn unlabelled(&mut self, repo: &RepoId) -> Result<Unlabelled, StoreError> {
-        let Some(row) = self.one(sqlx::query(UNLABELLED).bind(repo.as_str())).await? else {
+        let Some(row) = self.one(query(UNLABELLED).bind(repo.as_str())).await? else {
             return Ok(Unlabelled::default());
         };
         let until = row.try_get::<Option<i64>, _>("unlabelled_until")?.map(Timestamp);
@@ -44,7 +43,7 @@ impl Doubts<'_> {
 
     /// Sets the grace period of issues without the label, and the issue on which the pool reported it.
     pub async fn set_unlabelled(&mut self, repo: &RepoId, state: Unlabelled) -> Result<(), StoreError> {
-        let set = sqlx::query(UNLABELLED_SET).bind(repo.as_str()).bind(state.until.map(|at| at.0)).bind(state.said);
+        let set = query(UNLABELLED_SET).bind(repo.as_str()).bind(state.until.map(|at| at.0)).bind(state.said);
         self.run(set).await.map(drop)
     }
 
@@ -68,19 +67,19 @@ impl Doubts<'_> {
 
     /// Returns the doubt about one thing, if there is any.
     pub async fn get(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<Option<Doubt>, StoreError> {
-        let find = sqlx::query(DOUBT).bind(repo.as_str()).bind(kind.name()).bind(number);
+        let find = query(DOUBT).bind(repo.as_str()).bind(kind.name()).bind(number);
         self.one(find).await?.as_ref().map(doubt_row).transpose()
     }
 
     /// Deletes a doubt that GitHub contradicted or that was believed. Returns true if there was one.
     pub async fn clear(&mut self, repo: &RepoId, kind: DoubtKind, number: i64) -> Result<bool, StoreError> {
-        let clear = sqlx::query(DOUBT_CLEAR).bind(repo.as_str()).bind(kind.name()).bind(number);
+        let clear = query(DOUBT_CLEAR).bind(repo.as_str()).bind(kind.name()).bind(number);
         Ok(self.run(clear).await? > 0)
     }
 
     /// Returns every doubt of a repository, by kind and number.
     pub async fn of_repo(&mut self, repo: &RepoId) -> Result<Vec<(DoubtKind, i64, Doubt)>, StoreError> {
-        let rows = self.all(sqlx::query(DOUBTS_OF_REPO).bind(repo.as_str())).await?;
+        let rows = self.all(query(DOUBTS_OF_REPO).bind(repo.as_str())).await?;
         rows.iter()
             .map(|row| {
                 let name: String = row.try_get("kind")?;
@@ -92,7 +91,7 @@ impl Doubts<'_> {
     }
 }
 
-fn doubt_row(row: &AnyRow) -> Result<Doubt, StoreError> {
+fn doubt_row(row: &Row) -> Result<Doubt, StoreError> {
     Ok(Doubt {
         answers: row.try_get("answers")?,
         first_at: Timestamp(row.try_get("first_at")?),

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// A query failed, or the database could not be reached.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// SQLite refused a statement.
+    #[error("the database failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     /// The database could not be opened at startup.
     #[error("cannot open the database {place}: {cause}; {remedy}")]
     Unreachable {
@@ -79,6 +82,9 @@ pub enum StoreError {
     /// The change timed out. It may still be committed if it had begun.
     #[error("the change was not committed within {} s; it may still be, if it had begun", .0.as_secs())]
     TooLate(std::time::Duration),
+    /// The thread that writes could not be started.
+    #[error("cannot start the thread that writes: {0}")]
+    Thread(#[source] std::io::Error),
     /// The store is shutting down, or was opened to be read only.
     #[error("the store takes no changes: it is closed, or open for reading only")]
     Closed,
@@ -88,6 +94,13 @@ impl StoreError {
     /// Returns true if a unique index rejected the row.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.is_unique_violation(),
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => UNIQUE.contains(&error.extended_code),
+            _ => false,
+        }
     }
 }
+
+/// SQLite's codes for a row that a unique index or a primary key refuses.
+const UNIQUE: [i32; 2] = [rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE, rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY];

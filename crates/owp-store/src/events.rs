@@ -5,13 +5,12 @@ use super::columns::columns;
 use super::error::StoreError;
 use super::notifications::Committed;
 use super::nouns::{Audit, Events};
+use super::statement::{Row, query};
 use super::tx::{json_text, statements};
 use data_encoding::HEXLOWER;
 use owp_pool::event::Event;
 use owp_pool::{EventId, Timestamp};
 use sha2::{Digest, Sha256};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// The chain of events without a repository.
 pub const GLOBAL_CHAIN: &str = "pool";
@@ -67,7 +66,7 @@ impl Events<'_> {
 
     async fn append_one(&mut self, event: &Event) -> Result<(), StoreError> {
         let chain = self.chain.clone();
-        let next = self.one(sqlx::query(CHAIN_NEXT).bind(chain.as_str())).await?;
+        let next = self.one(query(CHAIN_NEXT).bind(chain.as_str())).await?;
         let next = next.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
         let (seq, previous): (i64, String) = (next.try_get("seq")?, next.try_get("hash")?);
         let id = EventId::from_uuid_bytes(&self.new_id());
@@ -108,26 +107,26 @@ impl Events<'_> {
             at: at,
         });
         self.run(insert).await?;
-        self.run(sqlx::query(CHAIN_SEAL).bind(chain.as_str()).bind(hash.as_str())).await?;
+        self.run(query(CHAIN_SEAL).bind(chain.as_str()).bind(hash.as_str())).await?;
         self.news.push(Committed { chain, kind: event.kind, task: event.task.clone() });
         Ok(())
     }
 
     /// Returns the latest events of all chains, newest first.
     pub async fn recent(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
-        self.all(sqlx::query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
+        self.all(query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
     }
 
     /// Returns the latest events of public repositories, newest first.
     pub async fn recent_public(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
-        self.all(sqlx::query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
+        self.all(query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
     }
 }
 
 impl Audit<'_> {
     /// Returns a whole chain in order, for exports and tests.
     pub async fn chain(&mut self, chain: &str) -> Result<Vec<EventRow>, StoreError> {
-        self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?.iter().map(event_row).collect()
+        self.all(query(EVENTS_CHAIN).bind(chain)).await?.iter().map(event_row).collect()
     }
 
     /// Verifies a chain and returns its number of events.
@@ -135,12 +134,12 @@ impl Audit<'_> {
     /// # Errors
     /// [`StoreError::Corrupt`] for the first event that does not match, or for a wrong end of the chain.
     pub async fn verify(&mut self, chain: &str) -> Result<usize, StoreError> {
-        let rows = self.all(sqlx::query(EVENTS_CHAIN).bind(chain)).await?;
+        let rows = self.all(query(EVENTS_CHAIN).bind(chain)).await?;
         let mut previous = String::new();
         for (index, row) in rows.iter().enumerate() {
             previous = verify_link(chain, index, row, &previous)?;
         }
-        let head = self.one(sqlx::query(CHAIN_HEAD).bind(chain)).await?;
+        let head = self.one(query(CHAIN_HEAD).bind(chain)).await?;
         let head: (i64, String) = match head {
             Some(head) => (head.try_get("seq")?, head.try_get("hash")?),
             None => (0, String::new()),
@@ -152,7 +151,7 @@ impl Audit<'_> {
     }
 }
 
-pub(super) fn verify_link(chain: &str, index: usize, row: &AnyRow, previous: &str) -> Result<String, StoreError> {
+pub(super) fn verify_link(chain: &str, index: usize, row: &Row, previous: &str) -> Result<String, StoreError> {
     let seq: i64 = row.try_get("seq")?;
     let broken = || StoreError::Corrupt(format!("chain {chain} breaks at event {seq}"));
     let (salt, payload, digest): (String, String, String) =
@@ -218,7 +217,7 @@ fn hex_sha256(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&hasher.finalize())
 }
 
-pub(super) fn event_row(row: &AnyRow) -> Result<EventRow, StoreError> {
+pub(super) fn event_row(row: &Row) -> Result<EventRow, StoreError> {
     let payload: String = row.try_get("payload")?;
     Ok(EventRow {
         id: EventId::new(row.try_get::<String, _>("id")?),

@@ -10,12 +10,11 @@ use super::error::StoreError;
 use super::events::{EventRow, event_row};
 use super::lane::Scope;
 use super::nouns::Feed;
+use super::statement::{Row, query};
 use super::transaction;
 use super::tx::statements;
 use super::{GLOBAL_CHAIN, Store};
 use owp_plants::{Plant, is_planted};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
 /// Most events numbered in one step, so that the row is held only briefly.
@@ -85,19 +84,19 @@ impl Store {
 
 impl Feed<'_> {
     async fn waits(&mut self) -> Result<bool, StoreError> {
-        Ok(self.one(sqlx::query(FEED_WAITS)).await?.is_some())
+        Ok(self.one(query(FEED_WAITS)).await?.is_some())
     }
 
     async fn number_next(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let head = self.one(sqlx::query(FEED_LOCK)).await?;
+        let head = self.one(query(FEED_LOCK)).await?;
         let head: i64 = head.ok_or_else(|| StoreError::Corrupt("the feed has no row".to_owned()))?.try_get("head")?;
         // Read only after the row is locked: events that another replica has just numbered no longer wait.
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.all(sqlx::query(FEED_WAITING).bind(limit)).await?;
+        let rows = self.all(query(FEED_WAITING).bind(limit)).await?;
         let waiting = rows.iter().map(waiting).collect::<Result<Vec<_>, _>>()?;
         let mut next = head + 1;
         for run in runs(merged(waiting)) {
-            let number = sqlx::query(FEED_NUMBER).bind(run.chain.as_str()).bind(run.first).bind(run.last);
+            let number = query(FEED_NUMBER).bind(run.chain.as_str()).bind(run.first).bind(run.last);
             let numbered = self.run(number.bind(next - run.first)).await?;
             if u64::try_from(run.len()) != Ok(numbered) {
                 return Err(StoreError::Corrupt(format!(
@@ -108,21 +107,21 @@ impl Feed<'_> {
             next += run.len();
         }
         if is_planted(Plant::FeedHeadStaysBehind) && next - 1 > head + 2 {
-            self.run(sqlx::query(FEED_MOVE).bind(next - 2)).await?;
+            self.run(query(FEED_MOVE).bind(next - 2)).await?;
         } else {
-            self.run(sqlx::query(FEED_MOVE).bind(next - 1)).await?;
+            self.run(query(FEED_MOVE).bind(next - 1)).await?;
         }
         Ok(usize::try_from(next - 1 - head).unwrap_or(0))
     }
 
     /// Returns the last number given; 0 before the first.
     pub async fn head(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(FEED_HEAD)).await
+        self.number(query(FEED_HEAD)).await
     }
 
     /// Returns the events after number `after` in feed order, with the current state of their repositories.
     pub async fn page(&mut self, after: i64, limit: i64) -> Result<Vec<(FeedRow, Option<RepoVisibility>)>, StoreError> {
-        let rows = self.all(sqlx::query(FEED_PAGE).bind(after).bind(limit)).await?;
+        let rows = self.all(query(FEED_PAGE).bind(after).bind(limit)).await?;
         rows.iter()
             .map(|row| {
                 let event = event_row(row)?;
@@ -134,12 +133,12 @@ impl Feed<'_> {
 
     /// Returns the current state of the repositories of the events after number `after`, by id.
     pub async fn repos_at(&mut self, after: i64) -> Result<HashMap<String, RepoVisibility>, StoreError> {
-        let rows = self.all(sqlx::query(FEED_REPOS).bind(after)).await?;
+        let rows = self.all(query(FEED_REPOS).bind(after)).await?;
         rows.iter().map(|row| Ok((row.try_get("id")?, repo_visibility(row)?))).collect()
     }
 }
 
-fn repo_visibility(row: &AnyRow) -> Result<RepoVisibility, StoreError> {
+fn repo_visibility(row: &Row) -> Result<RepoVisibility, StoreError> {
     Ok(RepoVisibility {
         name: row.try_get("repo_name")?,
         key: row.try_get("repo_key")?,
@@ -155,7 +154,7 @@ struct Waiting {
     id: String,
 }
 
-fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {
+fn waiting(row: &Row) -> Result<Waiting, StoreError> {
     Ok(Waiting { chain: row.try_get("chain")?, seq: row.try_get("seq")?, id: row.try_get("id")? })
 }
 

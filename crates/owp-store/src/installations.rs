@@ -2,8 +2,8 @@
 
 use super::error::StoreError;
 use super::nouns::Installations;
+use super::statement::query;
 use super::tx::{json, json_text, statements};
-use sqlx::Row;
 use std::collections::BTreeMap;
 
 statements! {
@@ -20,18 +20,18 @@ impl Installations<'_> {
         installation: i64,
         granted: &BTreeMap<String, String>,
     ) -> Result<bool, StoreError> {
-        let set = sqlx::query(PERMISSIONS_SET).bind(installation).bind(json_text(granted)?);
+        let set = query(PERMISSIONS_SET).bind(installation).bind(json_text(granted)?);
         Ok(self.run(set).await? == 1)
     }
 
     /// Requests a fresh count and a reconciliation of every repository of an installation.
     pub async fn resync(&mut self, installation: i64) -> Result<(), StoreError> {
-        self.run(sqlx::query(RESYNC_OF).bind(installation)).await.map(drop)
+        self.run(query(RESYNC_OF).bind(installation)).await.map(drop)
     }
 
     /// Returns the permissions of an installation as GitHub last reported them; empty if they are unknown.
     pub async fn permissions(&mut self, installation: i64) -> Result<BTreeMap<String, String>, StoreError> {
-        let Some(row) = self.one(sqlx::query(PERMISSIONS_OF).bind(installation)).await? else {
+        let Some(row) = self.one(query(PERMISSIONS_OF).bind(installation)).await? else {
             return Ok(BTreeMap::new());
         };
         let text: String = row.try_get("permissions")?;

@@ -1,22 +1,23 @@
-//! Write lanes: Tokio tasks that each own a write connection and commit waiting jobs as one batch.
+//! Write lanes: each owns a write connection and commits waiting jobs as one batch.
 //!
-//! On SQLite there is one lane, so there is one writer. On PostgreSQL the jobs of one repository always go to the same
-//! lane of a replica. Jobs that wait together share a transaction. To avoid deadlocks, it locks the repository's row
-//! first, then the workers' rows in ascending order, then their contributors' rows in ascending order. Each of several
-//! jobs runs in a savepoint, so a job that fails or panics does not affect the others. Callers get their results after
-//! the commit, which also sends a notification.
+//! On SQLite there is one lane, so there is one writer; it is a thread, because it waits for the disk. On PostgreSQL the
+//! jobs of one repository always go to the same lane of a replica. Jobs that wait together share a transaction. To avoid
+//! deadlocks, it locks the repository's row first, then the workers' rows in ascending order, then their contributors'
+//! rows in ascending order. Each of several jobs runs in a savepoint, so a job that fails or panics does not affect the
+//! others. Callers get their results after the commit, which also sends a notification.
 
+use super::connection::Pool;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::notifications::{CommitNotifier, Committed};
 use super::simulated::{CommitFate, Fate};
+use super::statement::query;
 use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use owp_base::clock::{Clock, Entropy};
 use owp_base::histogram::{Distribution, Histogram};
 use owp_pool::{Person, RepoId, WorkerId};
-use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -84,7 +85,7 @@ pub(super) struct Job {
 
 #[derive(Clone)]
 pub(super) struct LaneSettings {
-    pub(super) pool: AnyPool,
+    pub(super) pool: Pool,
     pub(super) dialect: Dialect,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
@@ -98,15 +99,11 @@ pub(super) struct LaneSettings {
 }
 
 impl LaneSettings {
-    /// Runs a transaction. In a simulation it waits for its turn, and on SQLite then keeps the thread until it is done.
+    /// Runs a transaction. In a simulation it waits for its turn.
     pub(super) async fn in_turn<F: Future>(&self, transaction: F) -> F::Output {
         let Some(turn) = &self.turn else { return transaction.await };
         let _turn = turn.lock().await;
-        match self.dialect {
-            #[cfg(feature = "simulation")]
-            Dialect::Sqlite => super::simulated::in_place(transaction),
-            _ => transaction.await,
-        }
+        transaction.await
     }
 }
 
@@ -291,41 +288,29 @@ async fn open(
     workers: BTreeSet<WorkerId>,
     mut people: BTreeSet<String>,
 ) -> Result<Tx, StoreError> {
-    let mut inner = begin(settings).await?;
+    let mut inner = settings.pool.begin(settings.dialect.begin_write()).await?;
     if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
-        sqlx::query(sql).execute(&mut *inner).await?;
+        inner.run(query(sql)).await?;
     }
     if let Some(sql) = settings.dialect.lock_repository() {
         for repo in repos {
-            sqlx::query(sql).bind(repo.as_str()).execute(&mut *inner).await?;
+            inner.run(query(sql).bind(repo.as_str())).await?;
         }
     }
     if let Some(sql) = settings.dialect.lock_worker() {
         for worker in workers {
             // The worker's contributor cannot change any more.
-            if let Some(row) = sqlx::query(sql).bind(worker.as_str()).fetch_optional(&mut *inner).await? {
+            if let Some(row) = inner.one(query(sql).bind(worker.as_str())).await? {
                 people.insert(row.try_get("person")?);
             }
         }
     }
     if let Some(sql) = settings.dialect.lock_person() {
         for person in people {
-            sqlx::query(sql).bind(person).execute(&mut *inner).await?;
+            inner.run(query(sql).bind(person)).await?;
         }
     }
     Tx::begin(inner, settings).await
-}
-
-async fn begin(settings: &LaneSettings) -> Result<Transaction<'static, Any>, StoreError> {
-    match settings.pool.begin_with(settings.dialect.begin_write()).await {
-        // On a full disk SQLite ends a transaction by itself, and the driver does not notice. It still counts the
-        // transaction and would never begin another on this connection.
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            settings.pool.acquire().await?.close().await?;
-            Ok(settings.pool.begin_with(settings.dialect.begin_write()).await?)
-        }
-        begun => Ok(begun?),
-    }
 }
 
 /// Runs one of several jobs. Returns the error if the job was undone but the rest of the batch can commit.

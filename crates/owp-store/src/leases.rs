@@ -4,14 +4,13 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Leases;
+use super::statement::{Row, query};
 use super::tasks::person;
 use super::tx::statements;
 use owp_plants::{Plant, is_planted};
 use owp_pool::admission::Holder;
 use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// True for an ended lease `l` after which its task goes to other workers first: a declined or unacknowledged offer, or
 /// a lease that a worker gave back or lost. A claim by comment is no offer and can be repeated at once.
@@ -97,22 +96,22 @@ impl Leases<'_> {
 
     /// Returns a lease by id.
     pub async fn get(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
-        self.one(sqlx::query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
+        self.one(query(LEASE_BY_ID).bind(id.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
     /// Returns the live lease of a task.
     pub async fn live(&mut self, task: &TaskId) -> Result<Option<Lease>, StoreError> {
-        self.one(sqlx::query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
+        self.one(query(LEASE_LIVE_OF_TASK).bind(task.as_str())).await?.as_ref().map(lease_row).transpose()
     }
 
     /// Returns a worker's live leases.
     pub async fn live_of_worker(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
-        self.all(sqlx::query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
+        self.all(query(LEASES_LIVE_OF_WORKER).bind(worker.as_str())).await?.iter().map(lease_row).collect()
     }
 
     /// Returns a contributor's live leases in a repository.
     pub async fn live_of_person(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Lease>, StoreError> {
-        let find = sqlx::query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
+        let find = query(LEASES_LIVE_OF_PERSON).bind(person.key()).bind(repo.as_str());
         self.all(find).await?.iter().map(lease_row).collect()
     }
 
@@ -120,9 +119,9 @@ impl Leases<'_> {
     pub async fn renew(&mut self, id: &LeaseId, until: Timestamp) -> Result<(), StoreError> {
         if is_planted(Plant::RenewDropsTheArea) {
             let free = "DELETE FROM area_holds WHERE task_id = (SELECT task_id FROM leases WHERE id = $1)";
-            self.run(sqlx::query(free).bind(id.as_str())).await?;
+            self.run(query(free).bind(id.as_str())).await?;
         }
-        self.run(sqlx::query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
+        self.run(query(LEASE_RENEW).bind(id.as_str()).bind(until.0)).await.map(drop)
     }
 
     /// Records that the holder of a live lease was warned.
@@ -140,7 +139,7 @@ impl Leases<'_> {
         task: &TaskId,
         since: Timestamp,
     ) -> Result<Vec<(WorkerId, Timestamp)>, StoreError> {
-        let rows = self.all(sqlx::query(DECLINES).bind(task.as_str()).bind(since.0)).await?;
+        let rows = self.all(query(DECLINES).bind(task.as_str()).bind(since.0)).await?;
         rows.iter()
             .map(|row| {
                 let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
@@ -155,7 +154,7 @@ impl Leases<'_> {
         repo: &RepoId,
         since: Timestamp,
     ) -> Result<Vec<(TaskId, WorkerId, Timestamp)>, StoreError> {
-        let rows = self.all(sqlx::query(DECLINES_IN).bind(repo.as_str()).bind(since.0)).await?;
+        let rows = self.all(query(DECLINES_IN).bind(repo.as_str()).bind(since.0)).await?;
         rows.iter()
             .map(|row| {
                 let task = TaskId::new(row.try_get::<String, _>("task_id")?);
@@ -167,14 +166,14 @@ impl Leases<'_> {
 
     /// Returns the holders of live leases who have no merged task in the repository, earliest expiry first.
     pub async fn newcomers_holding(&mut self, repo: &RepoId) -> Result<Vec<Holder>, StoreError> {
-        let rows = self.all(sqlx::query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
+        let rows = self.all(query(NEWCOMERS_HOLDING).bind(repo.as_str())).await?;
         rows.iter().map(|row| holder_row(row, "somebody")).collect()
     }
 
     /// Returns a worker's ended leases that were not reported to it yet, oldest first, and marks them as reported. The
     /// caller must have written the worker's row before, so that no two requests report the same lease.
     pub async fn take_ended(&mut self, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
-        let rows = self.all(sqlx::query(LEASES_TELL).bind(worker.as_str())).await?;
+        let rows = self.all(query(LEASES_TELL).bind(worker.as_str())).await?;
         let mut told = rows.iter().map(lease_row).collect::<Result<Vec<_>, _>>()?;
         told.sort_by(|a, b| (a.ended_at, &a.id).cmp(&(b.ended_at, &b.id)));
         Ok(told)
@@ -183,23 +182,23 @@ impl Leases<'_> {
     /// Returns expired leases and offers, one page at a time.
     pub async fn due(&mut self) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
+        self.all(query(LEASES_DUE).bind(now)).await?.iter().map(lease_row).collect()
     }
 
     /// Returns live leases in repositories that have not been served since `since`, one page at a time.
     pub async fn stranded(&mut self, since: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.all(sqlx::query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
+        self.all(query(LEASES_STRANDED).bind(since.0)).await?.iter().map(lease_row).collect()
     }
 
     /// Returns claims by comment whose holder was not warned and has less than `percent` of the time left. In a
     /// repository with its own policy the bound is `most`, and the caller applies the policy.
     pub async fn to_warn(&mut self, percent: i64, most: i64) -> Result<Vec<Lease>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
+        self.all(query(LEASES_TO_WARN).bind(now).bind(percent).bind(most)).await?.iter().map(lease_row).collect()
     }
 }
 
-pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
+pub(super) fn lease_row(row: &Row) -> Result<Lease, StoreError> {
     let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
     let (state, via, person_key): (String, String, String) =
         (row.try_get("state")?, row.try_get("via")?, row.try_get("person")?);
@@ -233,7 +232,7 @@ pub(super) fn lease_row(row: &AnyRow) -> Result<Lease, StoreError> {
 }
 
 /// Builds a holder: the login, else the worker's name, else `unknown`; with the expiry of the lease, if any.
-pub(super) fn holder_row(row: &AnyRow, unknown: &str) -> Result<Holder, StoreError> {
+pub(super) fn holder_row(row: &Row, unknown: &str) -> Result<Holder, StoreError> {
     let (login, name): (Option<String>, Option<String>) = (row.try_get("login")?, row.try_get("worker_name")?);
     let until: Option<i64> = row.try_get("expires_at")?;
     Ok(Holder { name: login.or(name).unwrap_or_else(|| unknown.to_owned()), until: until.map(Timestamp) })

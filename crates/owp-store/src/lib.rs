@@ -11,6 +11,7 @@ mod candidates;
 mod cause;
 mod checkup;
 mod columns;
+mod connection;
 mod dead_letters;
 mod deliveries;
 mod dialect;
@@ -36,7 +37,9 @@ mod resources;
 #[cfg_attr(not(feature = "simulation"), expect(dead_code, unreachable_pub, reason = "only simulations make one"))]
 mod simulated;
 mod slots;
+mod sqlite;
 mod standing;
+mod statement;
 mod sync;
 mod tasks;
 mod tokens;
@@ -75,6 +78,7 @@ pub use uptime::GivenBack;
 pub use wanted::{WantedComment, WriteQuota};
 pub use workers::{Extra, NewWorker};
 
+use connection::Pool;
 use futures_util::future::BoxFuture;
 use lane::{Job, Lane, LaneSettings};
 use owp_base::clock::{Clock, Entropy};
@@ -94,7 +98,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     settings: LaneSettings,
-    readers: sqlx::AnyPool,
+    readers: Pool,
     lanes: Vec<Lane>,
     next: AtomicUsize,
     /// True when no other process can have the database open.
@@ -256,8 +260,12 @@ impl Store {
     {
         let settings = &self.0.settings;
         let _reading = Reading::begin(&self.0.reading);
+        // On SQLite a read is never pending, and a task that reads in a loop would keep its thread for itself.
+        if settings.dialect == Dialect::Sqlite && settings.turn.is_none() {
+            tokio::task::yield_now().await;
+        }
         let snapshot = async {
-            let begun = self.0.readers.begin_with(settings.dialect.begin_read()).await.map_err(StoreError::from)?;
+            let begun = self.0.readers.begin(settings.dialect.begin_read()).await?;
             let mut tx = Tx::begin(begun, settings).await?;
             let result = work(&mut tx).await;
             tx.rollback().await?;

@@ -2,9 +2,9 @@
 
 use super::error::StoreError;
 use super::nouns::Redeliveries;
+use super::statement::query;
 use super::tx::statements;
 use owp_pool::Timestamp;
-use sqlx::Row;
 
 statements! {
     MISSED_SOON = "UPDATE missed SET look_due_at = 0, looking_until = CASE WHEN $1 = 1 THEN 0 ELSE looking_until END
@@ -47,12 +47,12 @@ pub enum MissedWork {
 impl Redeliveries<'_> {
     /// Makes the reading of GitHub's list due at once. `alone` also takes it from a reader that died.
     pub async fn look_soon(&mut self, alone: bool) -> Result<(), StoreError> {
-        self.run(sqlx::query(MISSED_SOON).bind(i64::from(alone))).await.map(drop)
+        self.run(query(MISSED_SOON).bind(i64::from(alone))).await.map(drop)
     }
 
     /// Returns the action that is due now.
     pub async fn next_work(&mut self) -> Result<MissedWork, StoreError> {
-        let Some(row) = self.one(sqlx::query(MISSED_DUE)).await? else { return Ok(MissedWork::Nothing) };
+        let Some(row) = self.one(query(MISSED_DUE)).await? else { return Ok(MissedWork::Nothing) };
         let due = |column: &str| row.try_get::<i64, _>(column).map(|at| at <= self.now().0);
         if due("look_due_at")? && due("looking_until")? {
             return Ok(MissedWork::Look);
@@ -64,9 +64,9 @@ impl Redeliveries<'_> {
     /// Takes the reading of the list until `until`. Returns the time up to which it was read before, or `None` if it is
     /// not due or in progress elsewhere.
     pub async fn take_look(&mut self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let take = sqlx::query(MISSED_TAKE).bind(self.now().0).bind(until.0);
+        let take = query(MISSED_TAKE).bind(self.now().0).bind(until.0);
         let row = self.one(take).await?;
-        Ok(row.map(|row| row.try_get("looked_until").map(Timestamp)).transpose()?)
+        row.map(|row| row.try_get("looked_until").map(Timestamp)).transpose()
     }
 
     /// Records that the list was read up to `upto` and is due again at `next`. Returns false if the reading, taken
@@ -77,13 +77,13 @@ impl Redeliveries<'_> {
         upto: Timestamp,
         next: Timestamp,
     ) -> Result<bool, StoreError> {
-        let looked = sqlx::query(MISSED_LOOKED).bind(taken.0).bind(upto.0).bind(next.0);
+        let looked = query(MISSED_LOOKED).bind(taken.0).bind(upto.0).bind(next.0);
         Ok(self.run(looked).await? == 1)
     }
 
     /// Releases a failed reading and makes it due again at `next`.
     pub async fn postpone_look(&mut self, taken: Timestamp, next: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(MISSED_LATER).bind(taken.0).bind(next.0)).await.map(drop)
+        self.run(query(MISSED_LATER).bind(taken.0).bind(next.0)).await.map(drop)
     }
 
     /// Wants a failed attempt redelivered, unless its delivery arrived another way. An attempt whose delivery first
@@ -95,42 +95,42 @@ impl Redeliveries<'_> {
         failed_at: Timestamp,
         oldest: Timestamp,
     ) -> Result<bool, StoreError> {
-        let want = sqlx::query(REDELIVERY_WANT).bind(guid).bind(delivery).bind(failed_at.0).bind(oldest.0);
+        let want = query(REDELIVERY_WANT).bind(guid).bind(delivery).bind(failed_at.0).bind(oldest.0);
         Ok(self.run(want).await? == 1)
     }
 
     /// Returns the next redelivery to request, if a request is allowed now. The one after it is allowed from `next` on.
     pub async fn take(&mut self, next: Timestamp) -> Result<Option<(String, i64)>, StoreError> {
         let now = self.now();
-        if self.run(sqlx::query(ASK_TAKE).bind(now.0).bind(next.0)).await? == 0 {
+        if self.run(query(ASK_TAKE).bind(now.0).bind(next.0)).await? == 0 {
             return Ok(None);
         }
-        let row = self.one(sqlx::query(REDELIVERY_NEXT)).await?;
-        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("guid")?, row.try_get("delivery")?))).transpose()?)
+        let row = self.one(query(REDELIVERY_NEXT)).await?;
+        row.map(|row| Ok((row.try_get("guid")?, row.try_get("delivery")?))).transpose()
     }
 
     /// Records that a redelivery was requested, or that GitHub will never repeat the attempt.
     pub async fn record_asked(&mut self, guid: &str, delivery: i64) -> Result<(), StoreError> {
-        self.run(sqlx::query(REDELIVERY_DONE).bind(guid).bind(delivery)).await.map(drop)
+        self.run(query(REDELIVERY_DONE).bind(guid).bind(delivery)).await.map(drop)
     }
 
     /// Postpones the next redelivery request to at least `at`.
     pub async fn ask_later(&mut self, at: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(ASK_LATER).bind(at.0)).await.map(drop)
+        self.run(query(ASK_LATER).bind(at.0)).await.map(drop)
     }
 
     /// Records that a delivery arrived and need not be requested any more.
     pub(super) async fn arrived(&mut self, guid: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(REDELIVERY_CAME).bind(guid)).await.map(drop)
+        self.run(query(REDELIVERY_CAME).bind(guid)).await.map(drop)
     }
 
     /// Counts failed deliveries that are still to be requested.
     pub async fn count_wanted(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(REDELIVERIES_WANTED)).await
+        self.number(query(REDELIVERIES_WANTED)).await
     }
 
     /// Deletes records of deliveries that first failed before `before`.
     pub async fn purge(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(REDELIVERIES_PURGE).bind(before.0)).await.map(drop)
+        self.run(query(REDELIVERIES_PURGE).bind(before.0)).await.map(drop)
     }
 }

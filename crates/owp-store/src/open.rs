@@ -1,21 +1,24 @@
 //! Opening the database: engine, lock file, migrations, durability, lanes.
 
+use super::connection::{Connection, PATIENCE, Pool};
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{Gauge, Lane, LaneSettings, run_lane};
 use super::notifications::CommitNotifier;
 use super::simulated::CommitFate;
+use super::sqlite::SqlitePool;
+use super::statement::query;
+use super::tx::only;
 use super::{Inner, Store, migrations};
 use owp_base::clock::{Clock, Entropy};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use sqlx::{AnyConnection, Connection as _};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Jobs that can wait in a lane before callers have to wait too.
@@ -25,8 +28,6 @@ const POSTGRES_LANES: u32 = 8;
 const READERS: u32 = 8;
 /// Connections of a read-only process.
 const LOOKERS: u32 = 2;
-/// Timeout for connecting, and for acquiring a connection from the pool.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Options for opening a store.
 #[derive(Debug, Clone)]
@@ -56,11 +57,14 @@ impl Store {
         };
         let mut first = reach(dialect, &url, dialect.migration_settings()).await?;
         migrate(dialect, &mut first).await?;
-        dialect.check_durability(&mut first).await?;
         first.close().await?;
         let alone = dialect == Dialect::Sqlite;
         let lanes = if alone { 1 } else { POSTGRES_LANES };
-        assemble(dialect, &url, Connections { alone, lanes, readers: READERS }, options, lock, None).await
+        let store = assemble(dialect, Connections { alone, lanes, readers: READERS }, options, lock, None).await?;
+        let mut conn = store.0.readers.begin(dialect.begin_read()).await?;
+        dialect.check_durability(&mut conn).await?;
+        conn.rollback().await?;
+        Ok(store)
     }
 
     /// Opens a database read-only, possibly beside a process that serves it. Nothing is created, locked or migrated,
@@ -82,8 +86,10 @@ impl Store {
             Dialect::Postgres => options.url.clone(),
         };
         reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
-        let readers = connect(dialect, &url, LOOKERS, dialect.reading_settings()).await?;
-        let have = schema_version(&mut *readers.acquire().await?).await?;
+        let readers = connect(dialect, &options.url, LOOKERS, true).await?;
+        let mut conn = readers.begin(dialect.begin_read()).await?;
+        let have = schema_version(&mut conn).await?;
+        conn.rollback().await?;
         let need = migrations::of(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
         match have.cmp(&need) {
             std::cmp::Ordering::Less => return Err(StoreError::Older { have, need }),
@@ -94,7 +100,7 @@ impl Store {
         Ok(Self::of(settings, readers, Vec::new(), false, None))
     }
 
-    fn of(settings: LaneSettings, readers: AnyPool, lanes: Vec<Lane>, alone: bool, lock: Option<File>) -> Self {
+    fn of(settings: LaneSettings, readers: Pool, lanes: Vec<Lane>, alone: bool, lock: Option<File>) -> Self {
         let (next, reading) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self(Arc::new(Inner { settings, readers, lanes, next, alone, reading, _lock: lock }))
     }
@@ -111,21 +117,20 @@ pub(super) struct Connections {
 /// Connects to a database that has its schema, and starts the lanes.
 pub(super) async fn assemble(
     dialect: Dialect,
-    url: &str,
     connections: Connections,
     options: StoreOptions,
     lock: Option<File>,
     fate: Option<Arc<dyn CommitFate>>,
 ) -> Result<Store, StoreError> {
-    let writers = connect(dialect, url, connections.lanes, dialect.connection_settings()).await?;
-    let readers = connect(dialect, url, connections.readers, dialect.connection_settings()).await?;
+    let writers = connect(dialect, &options.url, connections.lanes, false).await?;
+    let readers = connect(dialect, &options.url, connections.readers, false).await?;
     let settings = lane_settings(writers, dialect, options, fate);
-    let lanes = (0..connections.lanes).map(|_| start_lane(&settings)).collect();
+    let lanes = (0..connections.lanes).map(|_| start_lane(&settings)).collect::<Result<_, _>>()?;
     Ok(Store::of(settings, readers, lanes, connections.alone, lock))
 }
 
 fn lane_settings(
-    pool: AnyPool,
+    pool: Pool,
     dialect: Dialect,
     options: StoreOptions,
     fate: Option<Arc<dyn CommitFate>>,
@@ -137,27 +142,36 @@ fn lane_settings(
 }
 
 /// Returns the newest applied migration; 0 if none was applied, as in an empty database.
-pub(super) async fn schema_version(conn: &mut sqlx::AnyConnection) -> Result<i64, StoreError> {
+pub(super) async fn schema_version(conn: &mut Connection) -> Result<i64, StoreError> {
     // The driver's own table; it does not exist before the first migration.
     let version = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
-    match sqlx::query(version).fetch_one(conn).await {
-        Ok(row) => Ok(row.try_get(0)?),
-        Err(sqlx::Error::Database(_)) => Ok(0),
-        Err(error) => Err(error.into()),
+    match conn.one(query(version)).await {
+        Ok(row) => only(row),
+        Err(StoreError::Database(sqlx::Error::Database(_)) | StoreError::Sqlite(_)) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 
 /// Builds a URL for the driver. Characters with a meaning in URLs are percent-encoded.
-pub(super) fn driver_url(path: &str, mode: &str) -> String {
+fn driver_url(path: &str, mode: &str) -> String {
     let escaped = path.replace('%', "%25").replace('#', "%23").replace('?', "%3f");
     format!("sqlite://{escaped}?mode={mode}")
 }
 
-fn start_lane(settings: &LaneSettings) -> Lane {
+fn start_lane(settings: &LaneSettings) -> Result<Lane, StoreError> {
     let (jobs, receiver) = mpsc::channel(LANE_DEPTH);
     let gauge = Arc::new(Gauge::default());
-    tokio::spawn(run_lane(settings.clone(), receiver, Arc::clone(&gauge)));
-    Lane { jobs, gauge }
+    let lane = run_lane(settings.clone(), receiver, Arc::clone(&gauge));
+    match settings.dialect {
+        // It waits for the disk, which a task must not. A simulation has one thread for all.
+        Dialect::Sqlite if settings.fate.is_none() => {
+            let runtime = tokio::runtime::Handle::current();
+            let thread = std::thread::Builder::new().name("owp-lane".to_owned());
+            thread.spawn(move || runtime.block_on(lane)).map_err(StoreError::Thread)?;
+        }
+        _ => drop(tokio::spawn(lane)),
+    }
+    Ok(Lane { jobs, gauge })
 }
 
 /// Connects once outside the pool, which retries until it times out and then reports only the timeout.
@@ -231,32 +245,21 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn connect(
-    dialect: Dialect,
-    url: &str,
-    connections: u32,
-    settings: &'static [&'static str],
-) -> Result<AnyPool, StoreError> {
-    let mut options = AnyPoolOptions::new();
+async fn connect(dialect: Dialect, url: &str, connections: u32, read_only: bool) -> Result<Pool, StoreError> {
+    let settings = if read_only { dialect.reading_settings() } else { dialect.connection_settings() };
     if dialect == Dialect::Sqlite {
-        // A connection to a file neither breaks nor ages while it waits. Without both limits the pool also starts no
-        // task to look for old connections; that task can spin for ever when a connection comes back at that moment.
-        options = options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+        return Ok(Pool::Sqlite(SqlitePool::open(sqlite_path(url)?, read_only, connections, settings)?));
     }
-    let pool = options
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .after_connect(move |conn, _| {
-            Box::pin(async move {
-                for setting in settings {
-                    sqlx::raw_sql(*setting).execute(&mut *conn).await?;
-                }
-                Ok(())
-            })
+    let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    let options = options.after_connect(move |conn, _| {
+        Box::pin(async move {
+            for setting in settings {
+                sqlx::raw_sql(*setting).execute(&mut *conn).await?;
+            }
+            Ok(())
         })
-        .connect(url)
-        .await?;
-    Ok(pool)
+    });
+    Ok(Pool::Postgres(options.connect(url).await?))
 }
 
 async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), StoreError> {
@@ -266,7 +269,7 @@ async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), Store
     })
 }
 
-pub(super) fn sqlite_path(url: &str) -> Result<String, StoreError> {
+fn sqlite_path(url: &str) -> Result<String, StoreError> {
     let rest = url.trim_start_matches("sqlite:");
     let path = rest.strip_prefix("//").unwrap_or(rest);
     let path = path.split_once('?').map_or(path, |(path, _)| path);

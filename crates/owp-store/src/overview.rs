@@ -2,10 +2,10 @@
 
 use super::error::StoreError;
 use super::nouns::Repos;
+use super::statement::query;
 use super::tx::statements;
 use owp_pool::RepoId;
 use owp_pool::task::TaskState;
-use sqlx::Row;
 use std::collections::BTreeMap;
 
 statements! {
@@ -21,7 +21,7 @@ impl Repos<'_> {
     /// Counts tasks by repository id and state.
     pub async fn task_counts(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
         let mut counts: BTreeMap<String, RepoCounts> = BTreeMap::new();
-        for row in self.all(sqlx::query(COUNTS_BY_REPO)).await? {
+        for row in self.all(query(COUNTS_BY_REPO)).await? {
             let (repo, state): (String, String) = (row.try_get("repo_id")?, row.try_get("state")?);
             if let Some(state) = TaskState::from_name(&state) {
                 counts.entry(repo).or_default().insert(state, row.try_get("n")?);
@@ -33,7 +33,7 @@ impl Repos<'_> {
     /// Counts tasks of one repository by state.
     pub async fn task_counts_of(&mut self, id: &RepoId) -> Result<RepoCounts, StoreError> {
         let mut counts = RepoCounts::new();
-        for row in self.all(sqlx::query(COUNTS_OF_REPO).bind(id.as_str())).await? {
+        for row in self.all(query(COUNTS_OF_REPO).bind(id.as_str())).await? {
             let state: String = row.try_get("state")?;
             if let Some(state) = TaskState::from_name(&state) {
                 counts.insert(state, row.try_get("n")?);

@@ -3,10 +3,9 @@
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Comments;
+use super::statement::{Row, query};
 use super::tx::statements;
 use owp_pool::{RepoId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     PART_SAY = "INSERT INTO comment_parts (repo_id, issue, key, body, answer, said_at, created_at)
@@ -45,13 +44,13 @@ impl Comments<'_> {
         answer: bool,
     ) -> Result<(), StoreError> {
         let now = self.now().0;
-        let say = sqlx::query(PART_SAY).bind(repo.as_str()).bind(issue).bind(key).bind(body);
+        let say = query(PART_SAY).bind(repo.as_str()).bind(issue).bind(key).bind(body);
         self.run(say.bind(i64::from(answer)).bind(now)).await.map(drop)
     }
 
     /// Removes a part, if it exists.
     pub async fn drop_part(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await.map(drop)
+        self.run(query(PART_DROP).bind(repo.as_str()).bind(issue).bind(key)).await.map(drop)
     }
 
     /// Deletes answers last changed before `before` whose keys start with `prefix`.
@@ -62,7 +61,7 @@ impl Comments<'_> {
         prefix: &str,
         before: Timestamp,
     ) -> Result<(), StoreError> {
-        let forget = sqlx::query(PARTS_FORGET).bind(repo.as_str()).bind(issue).bind(before.0).bind(prefix);
+        let forget = query(PARTS_FORGET).bind(repo.as_str()).bind(issue).bind(before.0).bind(prefix);
         self.run(forget).await.map(drop)
     }
 
@@ -73,13 +72,13 @@ impl Comments<'_> {
         issue: i64,
         answers: i64,
     ) -> Result<(Vec<Part>, Vec<Part>), StoreError> {
-        let standing = self.all(sqlx::query(PARTS_STANDING).bind(repo.as_str()).bind(issue)).await?;
-        let answers = self.all(sqlx::query(PARTS_ANSWERS).bind(repo.as_str()).bind(issue).bind(answers)).await?;
-        let read = |rows: Vec<AnyRow>| rows.iter().map(part).collect::<Result<Vec<_>, StoreError>>();
+        let standing = self.all(query(PARTS_STANDING).bind(repo.as_str()).bind(issue)).await?;
+        let answers = self.all(query(PARTS_ANSWERS).bind(repo.as_str()).bind(issue).bind(answers)).await?;
+        let read = |rows: Vec<Row>| rows.iter().map(part).collect::<Result<Vec<_>, StoreError>>();
         Ok((read(standing)?, read(answers)?))
     }
 }
 
-fn part(row: &AnyRow) -> Result<Part, StoreError> {
+fn part(row: &Row) -> Result<Part, StoreError> {
     Ok(Part { key: row.try_get("key")?, body: row.try_get("body")?, said_at: Timestamp(row.try_get("said_at")?) })
 }

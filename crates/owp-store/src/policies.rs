@@ -4,11 +4,10 @@ use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Policies, Repos};
 use super::repos::{RepoRow, repo_row};
+use super::statement::{Row, query};
 use super::tx::{json_text, statements, words};
 use owp_pool::document::Document;
 use owp_pool::{Person, RepoId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::{BTreeMap, BTreeSet};
 
 statements! {
@@ -57,13 +56,13 @@ pub struct PolicyFile {
 impl Policies<'_> {
     /// Returns served public repositories whose rules may name an issue for link codes, by name; at most ten.
     pub async fn repos_naming_a_link_issue(&mut self) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(sqlx::query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
+        self.all(query(REPOS_NAMING_A_LINK_ISSUE)).await?.iter().map(repo_row).collect()
     }
 
     /// Sets or clears the operator's document.
     pub async fn set(&mut self, id: &RepoId, policy: Option<&Document>) -> Result<(), StoreError> {
         let text = policy.map(json_text).transpose()?;
-        self.run(sqlx::query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
+        self.run(query(REPO_POLICY).bind(id.as_str()).bind(text)).await.map(drop)
     }
 
     /// Stores a valid policy file, or its absence.
@@ -75,36 +74,36 @@ impl Policies<'_> {
     ) -> Result<(), StoreError> {
         let text = document.map(json_text).transpose()?;
         let now = self.now().0;
-        let good = sqlx::query(FILE_GOOD).bind(id.as_str()).bind(text).bind(digest).bind(now);
+        let good = query(FILE_GOOD).bind(id.as_str()).bind(text).bind(digest).bind(now);
         self.run(good).await.map(drop)
     }
 
     /// Stores the errors of an invalid policy file. The last valid document stays in force.
     pub async fn set_error(&mut self, id: &RepoId, digest: Option<&str>, why: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(FILE_BAD).bind(id.as_str()).bind(digest).bind(why)).await.map(drop)
+        self.run(query(FILE_BAD).bind(id.as_str()).bind(digest).bind(why)).await.map(drop)
     }
 
     /// Stores the accounts that the names on the policy's lists stand for.
     pub async fn set_allowed(&mut self, id: &RepoId, allowed: &Allowed) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(FILE_ALLOWED).bind(id.as_str()).bind(json_text(allowed)?).bind(now)).await.map(drop)
+        self.run(query(FILE_ALLOWED).bind(id.as_str()).bind(json_text(allowed)?).bind(now)).await.map(drop)
     }
 
     /// Stores the earlier branch templates of the policy.
     pub async fn set_former_branches(&mut self, id: &RepoId, former: &[String]) -> Result<(), StoreError> {
-        self.run(sqlx::query(FORMER_BRANCHES).bind(id.as_str()).bind(json_text(&former)?)).await.map(drop)
+        self.run(query(FORMER_BRANCHES).bind(id.as_str()).bind(json_text(&former)?)).await.map(drop)
     }
 
     /// Records the issue on which a problem with the policy file was reported.
     pub async fn set_reported(&mut self, id: &RepoId, issue: i64) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(FILE_SAID).bind(id.as_str()).bind(issue).bind(now)).await.map(drop)
+        self.run(query(FILE_SAID).bind(id.as_str()).bind(issue).bind(now)).await.map(drop)
     }
 
     /// Returns the issue of the newest unfinished task.
     pub async fn newest_issue(&mut self, id: &RepoId) -> Result<Option<i64>, StoreError> {
-        let row = self.one(sqlx::query(NEWEST_ISSUE).bind(id.as_str())).await?;
-        Ok(row.map(|row| row.try_get("issue")).transpose()?)
+        let row = self.one(query(NEWEST_ISSUE).bind(id.as_str())).await?;
+        row.map(|row| row.try_get("issue")).transpose()
     }
 }
 
@@ -112,13 +111,13 @@ impl Repos<'_> {
     /// Records a contributor's read access to a private repository.
     pub async fn set_reader(&mut self, id: &RepoId, person: &Person, may: bool) -> Result<(), StoreError> {
         let now = self.now().0;
-        let set = sqlx::query(READER_SET).bind(id.as_str()).bind(person.key()).bind(i64::from(may)).bind(now);
+        let set = query(READER_SET).bind(id.as_str()).bind(person.key()).bind(i64::from(may)).bind(now);
         self.run(set).await.map(drop)
     }
 
     /// Returns private GitHub repositories with ready or blocked tasks.
     pub async fn private_with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(sqlx::query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
+        self.all(query(REPOS_PRIVATE)).await?.iter().map(repo_row).collect()
     }
 
     /// Returns true if GitHub was asked since `since` about the contributor's read access to the repository.
@@ -128,12 +127,12 @@ impl Repos<'_> {
         person: &Person,
         since: Timestamp,
     ) -> Result<bool, StoreError> {
-        let known = sqlx::query(READER_KNOWN).bind(id.as_str()).bind(person.key()).bind(since.0);
+        let known = query(READER_KNOWN).bind(id.as_str()).bind(person.key()).bind(since.0);
         Ok(self.number(known).await? > 0)
     }
 }
 
-pub(super) fn policy_file(row: &AnyRow) -> Result<PolicyFile, StoreError> {
+pub(super) fn policy_file(row: &Row) -> Result<PolicyFile, StoreError> {
     let text: Option<String> = row.try_get("policy_file")?;
     let read_at: i64 = row.try_get("policy_read_at")?;
     // A file that this version cannot parse is read again before anything is granted.

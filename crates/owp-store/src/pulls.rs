@@ -4,12 +4,11 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Pulls;
+use super::statement::{Row, query};
 use super::tx::{json, json_text, statements};
 use owp_pool::gates::{Checklist, Checks};
 use owp_pool::pull::{PullFacts, Signatures};
 use owp_pool::{RepoId, TaskId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     // Checks and signatures belong to the commit and are cleared when it changes.
@@ -120,7 +119,7 @@ impl Pulls<'_> {
         sha: &str,
         checks: &Checks,
     ) -> Result<(), StoreError> {
-        let save = sqlx::query(PULL_CHECKS).bind(repo.as_str()).bind(number).bind(sha).bind(json_text(checks)?);
+        let save = query(PULL_CHECKS).bind(repo.as_str()).bind(number).bind(sha).bind(json_text(checks)?);
         self.run(save).await.map(drop)
     }
 
@@ -133,45 +132,45 @@ impl Pulls<'_> {
         signatures: Signatures,
     ) -> Result<(), StoreError> {
         let text = json_text(&signatures)?;
-        let save = sqlx::query(PULL_SIGNATURES).bind(repo.as_str()).bind(number).bind(sha).bind(text);
+        let save = query(PULL_SIGNATURES).bind(repo.as_str()).bind(number).bind(sha).bind(text);
         self.run(save).await.map(drop)
     }
 
     /// Returns the open pull requests that name a task and have this head commit.
     pub async fn open_at(&mut self, repo: &RepoId, sha: &str) -> Result<Vec<PullRow>, StoreError> {
-        self.all(sqlx::query(PULLS_AT).bind(repo.as_str()).bind(sha)).await?.iter().map(pull_row).collect()
+        self.all(query(PULLS_AT).bind(repo.as_str()).bind(sha)).await?.iter().map(pull_row).collect()
     }
 
     /// Returns the open pull requests that name an unfinished task.
     pub async fn under_way(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
-        self.all(sqlx::query(PULLS_UNDER_WAY).bind(repo.as_str())).await?.iter().map(pull_row).collect()
+        self.all(query(PULLS_UNDER_WAY).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns a pull request by number.
     pub async fn get(&mut self, repo: &RepoId, number: i64) -> Result<Option<PullRow>, StoreError> {
-        let find = sqlx::query(PULL_BY_NUMBER).bind(repo.as_str()).bind(number);
+        let find = query(PULL_BY_NUMBER).bind(repo.as_str()).bind(number);
         self.one(find).await?.as_ref().map(pull_row).transpose()
     }
 
     /// Returns the open pull requests of a repository.
     pub async fn open(&mut self, repo: &RepoId) -> Result<Vec<PullRow>, StoreError> {
-        self.all(sqlx::query(PULLS_OPEN).bind(repo.as_str())).await?.iter().map(pull_row).collect()
+        self.all(query(PULLS_OPEN).bind(repo.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns every pull request that names a task, oldest first.
     pub async fn of_task(&mut self, task: &TaskId) -> Result<Vec<PullRow>, StoreError> {
-        self.all(sqlx::query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
+        self.all(query(PULLS_OF_TASK).bind(task.as_str())).await?.iter().map(pull_row).collect()
     }
 
     /// Returns the first open pull requests of an author, at most `most`.
     pub async fn open_by(&mut self, repo: &RepoId, author: i64, most: i64) -> Result<Vec<PullRow>, StoreError> {
-        let find = sqlx::query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
+        let find = query(PULLS_OPEN_BY).bind(repo.as_str()).bind(author).bind(most);
         self.all(find).await?.iter().map(pull_row).collect()
     }
 
     /// Sets a pull request aside, or undoes that.
     pub async fn set_ignored(&mut self, repo: &RepoId, number: i64, ignored: bool) -> Result<(), StoreError> {
-        let set = sqlx::query(PULL_IGNORE).bind(repo.as_str()).bind(number).bind(i64::from(ignored));
+        let set = query(PULL_IGNORE).bind(repo.as_str()).bind(number).bind(i64::from(ignored));
         self.run(set).await.map(drop)
     }
 
@@ -183,18 +182,17 @@ impl Pulls<'_> {
         task: &TaskId,
         reported: bool,
     ) -> Result<bool, StoreError> {
-        let link =
-            sqlx::query(LINK_INSERT).bind(repo.as_str()).bind(number).bind(task.as_str()).bind(i64::from(reported));
+        let link = query(LINK_INSERT).bind(repo.as_str()).bind(number).bind(task.as_str()).bind(i64::from(reported));
         Ok(self.run(link).await? == 1)
     }
 
     /// Removes the link of a pull request whose text no longer names the task, unless the link was reported.
     pub async fn unlink(&mut self, repo: &RepoId, number: i64, task: &TaskId) -> Result<(), StoreError> {
-        self.run(sqlx::query(LINKS_PRUNE).bind(repo.as_str()).bind(number).bind(task.as_str())).await.map(drop)
+        self.run(query(LINKS_PRUNE).bind(repo.as_str()).bind(number).bind(task.as_str())).await.map(drop)
     }
 }
 
-fn pull_row(row: &AnyRow) -> Result<PullRow, StoreError> {
+fn pull_row(row: &Row) -> Result<PullRow, StoreError> {
     let (state, issues): (String, String) = (row.try_get("state")?, row.try_get("issues")?);
     let (checks, signatures): (Option<String>, Option<String>) = (row.try_get("checks")?, row.try_get("signatures")?);
     Ok(PullRow {

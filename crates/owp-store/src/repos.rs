@@ -5,12 +5,11 @@ use super::error::StoreError;
 use super::leases::holder_row;
 use super::nouns::{Installations, Repos, Standings};
 use super::policies::{PolicyFile, policy_file};
+use super::statement::{Row, query};
 use super::tx::statements;
 use owp_pool::admission::Holder;
 use owp_pool::document::Document;
 use owp_pool::{Person, RepoId, Span, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 statements! {
@@ -146,27 +145,27 @@ pub struct GitHubRepo {
 impl Repos<'_> {
     /// Returns a repository by the pool's id.
     pub async fn get(&mut self, id: &RepoId) -> Result<Option<RepoRow>, StoreError> {
-        self.one(sqlx::query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
+        self.one(query(REPO_BY_ID).bind(id.as_str())).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns a repository by GitHub's id.
     pub async fn by_github_id(&mut self, id: i64) -> Result<Option<RepoRow>, StoreError> {
-        self.one(sqlx::query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
+        self.one(query(REPO_BY_GITHUB).bind(id)).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns a repository by name, ignoring case.
     pub async fn by_name(&mut self, name: &str) -> Result<Option<RepoRow>, StoreError> {
-        self.one(sqlx::query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
+        self.one(query(REPO_BY_NAME).bind(name.to_lowercase())).await?.as_ref().map(repo_row).transpose()
     }
 
     /// Returns every repository, by name.
     pub async fn list(&mut self) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(sqlx::query(REPOS_ALL)).await?.iter().map(repo_row).collect()
+        self.all(query(REPOS_ALL)).await?.iter().map(repo_row).collect()
     }
 
     /// Returns served repositories with ready or blocked tasks.
     pub async fn with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(sqlx::query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
+        self.all(query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
     }
 
     /// Creates a manual repository.
@@ -175,7 +174,7 @@ impl Repos<'_> {
     /// A unique violation if the name is taken.
     pub async fn insert(&mut self, name: &str) -> Result<RepoId, StoreError> {
         let id = RepoId::from_uuid_bytes(&self.new_id());
-        let insert = sqlx::query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
+        let insert = query(REPO_INSERT).bind(id.as_str()).bind(name).bind(name.to_lowercase()).bind(self.now().0);
         self.run(insert).await?;
         Ok(id)
     }
@@ -193,12 +192,12 @@ impl Repos<'_> {
         let id = match known {
             Some(row) => row.id,
             None => {
-                self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind("")).await?;
+                self.run(query(REPO_FREE_NAME).bind(key.as_str()).bind("")).await?;
                 self.insert(&seen.name).await?
             }
         };
-        self.run(sqlx::query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
-        let update = sqlx::query(REPO_SIGHTED)
+        self.run(query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
+        let update = query(REPO_SIGHTED)
             .bind(id.as_str())
             .bind(seen.github_id)
             .bind(seen.installation_id)
@@ -216,78 +215,78 @@ impl Repos<'_> {
 
     /// Sets the operator's ceiling (the budget of a manual repository) and the area locks.
     pub async fn set_ceiling(&mut self, id: &RepoId, ceiling: i64, area_locks: bool) -> Result<(), StoreError> {
-        let update = sqlx::query(REPO_CEILING).bind(id.as_str()).bind(ceiling).bind(i64::from(area_locks));
+        let update = query(REPO_CEILING).bind(id.as_str()).bind(ceiling).bind(i64::from(area_locks));
         self.run(update).await.map(drop)
     }
 
     /// Sets or clears the budget of `/owp budget`.
     pub async fn set_command_budget(&mut self, id: &RepoId, budget: Option<i64>) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
+        self.run(query(REPO_COMMAND_BUDGET).bind(id.as_str()).bind(budget)).await.map(drop)
     }
 
     /// Sets or clears the pause of a repository.
     pub async fn set_pause(&mut self, id: &RepoId, pause: Option<&Pause>) -> Result<(), StoreError> {
         let until = pause.and_then(|pause| pause.until).map(|at| at.0);
         let why = pause.map(|pause| pause.reason.as_str());
-        self.run(sqlx::query(REPO_PAUSE).bind(id.as_str()).bind(until).bind(why)).await.map(drop)
+        self.run(query(REPO_PAUSE).bind(id.as_str()).bind(until).bind(why)).await.map(drop)
     }
 
     /// Stops serving a repository for a reason, or resumes serving it.
     pub async fn set_inactive(&mut self, id: &RepoId, why: Option<&str>) -> Result<(), StoreError> {
-        let stop = sqlx::query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
+        let stop = query(REPO_INACTIVE).bind(id.as_str()).bind(why).bind(i64::from(why.is_some()));
         let now = self.now();
         self.run(stop.bind(now.0)).await.map(drop)
     }
 
     /// Returns the locked areas of a repository with their holders.
     pub async fn areas_held(&mut self, id: &RepoId) -> Result<BTreeMap<String, Holder>, StoreError> {
-        let rows = self.all(sqlx::query(AREAS_HELD).bind(id.as_str())).await?;
+        let rows = self.all(query(AREAS_HELD).bind(id.as_str())).await?;
         rows.iter().map(|row| Ok((row.try_get("area")?, holder_row(row, "a task under review")?))).collect()
     }
 
     pub(super) async fn hold_area(&mut self, repo: &RepoId, area: &str, task: &str) -> Result<(), StoreError> {
-        let held = self.run(sqlx::query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task)).await?;
+        let held = self.run(query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task)).await?;
         if held == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("area {area} has another holder"))) }
     }
 
     pub(super) async fn release_area(&mut self, task: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(AREA_RELEASE).bind(task)).await.map(drop)
+        self.run(query(AREA_RELEASE).bind(task)).await.map(drop)
     }
 }
 
 impl Installations<'_> {
     /// Records an installation.
     pub async fn record(&mut self, id: i64, account: &str, suspended: bool) -> Result<(), StoreError> {
-        let seen = sqlx::query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
+        let seen = query(INSTALLATION_SEEN).bind(id).bind(account).bind(i64::from(suspended));
         self.run(seen).await.map(drop)
     }
 
     /// Ensures that an installation has a row, even if nothing else is known about it.
     pub async fn ensure(&mut self, id: i64) -> Result<(), StoreError> {
-        self.run(sqlx::query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
+        self.run(query(INSTALLATION_ENSURE).bind(id)).await.map(drop)
     }
 
     /// Returns the repositories an installation last served.
     pub async fn repos(&mut self, installation: i64) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(sqlx::query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
+        self.all(query(REPOS_OF_INSTALLATION).bind(installation)).await?.iter().map(repo_row).collect()
     }
 
     /// Returns the ids of all known installations.
     pub async fn ids(&mut self) -> Result<Vec<i64>, StoreError> {
-        let rows = self.all(sqlx::query(INSTALLATION_IDS)).await?;
-        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+        let rows = self.all(query(INSTALLATION_IDS)).await?;
+        rows.iter().map(|row| row.try_get("id")).collect()
     }
 }
 
 impl Standings<'_> {
     /// Sets a contributor's trust in a repository.
     pub async fn set_trust(&mut self, id: &RepoId, person: &Person, level: i64, by: &str) -> Result<(), StoreError> {
-        let set = sqlx::query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
+        let set = query(TRUST_SET).bind(id.as_str()).bind(person.key()).bind(level).bind(by).bind(self.now().0);
         self.run(set).await.map(drop)
     }
 }
 
-pub(super) fn repo_row(row: &AnyRow) -> Result<RepoRow, StoreError> {
+pub(super) fn repo_row(row: &Row) -> Result<RepoRow, StoreError> {
     let flag = |column: &str| row.try_get::<i64, _>(column).map(|n| n != 0);
     let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(Timestamp));
     let policy: Option<String> = row.try_get("policy")?;

@@ -4,6 +4,7 @@ use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{Leases, People, Repos, Tasks, Workers};
 use super::repos::{RepoRow, repo_row};
+use super::statement::{Row, query};
 use super::tasks::task_row;
 use super::tx::{json, json_text, statements};
 use super::workers::Extra;
@@ -11,8 +12,6 @@ use owp_plants::{Plant, is_planted};
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Capabilities;
 use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     // Newest first; ids sort by time. Indexes: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
@@ -91,12 +90,12 @@ pub struct WorkerDetails {
 impl Repos<'_> {
     /// Removes a manual repository for good. Its name becomes free; its history stays.
     pub async fn remove(&mut self, id: &RepoId, why: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
+        self.run(query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
     }
 
     /// Returns a page of repositories by name, after the lower-case name `after`.
     pub async fn page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
-        let page = sqlx::query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
+        let page = query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
         self.all(page).await?.iter().map(repo_row).collect()
     }
 }
@@ -148,9 +147,9 @@ impl Tasks<'_> {
         repo: Option<&RepoId>,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<AnyRow>, StoreError> {
+    ) -> Result<Vec<Row>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let of = |sql: &'static str| sqlx::query(sql).bind(after.to_owned()).bind(limit);
+        let of = |sql: &'static str| query(sql).bind(after.to_owned()).bind(limit);
         let find = match (repo, filter.state) {
             (None, None) => of(TASKS_PAGE),
             (None, Some(state)) => of(TASKS_PAGE_STATE).bind(state.name()),
@@ -162,20 +161,20 @@ impl Tasks<'_> {
 
     /// Returns the operator's extra fields of a task.
     pub async fn own_fields(&mut self, id: &TaskId) -> Result<Extra, StoreError> {
-        let row = self.one(sqlx::query(TASK_OWN_FIELDS).bind(id.as_str())).await?;
+        let row = self.one(query(TASK_OWN_FIELDS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(Extra::new()), |row| own_fields(&row))
     }
 
     /// Replaces the operator's extra fields of a task.
     pub async fn set_own_fields(&mut self, id: &TaskId, extra: &Extra) -> Result<(), StoreError> {
-        self.run(sqlx::query(TASK_SET_OWN_FIELDS).bind(id.as_str()).bind(json_text(extra)?)).await.map(drop)
+        self.run(query(TASK_SET_OWN_FIELDS).bind(id.as_str()).bind(json_text(extra)?)).await.map(drop)
     }
 }
 
 impl Workers<'_> {
     /// Returns the details of a worker beyond those the rules read.
     pub async fn details(&mut self, id: &WorkerId) -> Result<Option<WorkerDetails>, StoreError> {
-        let Some(row) = self.one(sqlx::query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
+        let Some(row) = self.one(query(WORKER_SAID).bind(id.as_str())).await? else { return Ok(None) };
         Ok(Some(WorkerDetails {
             capabilities: super::workers::capabilities(&row)?,
             extra: own_fields(&row)?,
@@ -187,13 +186,13 @@ impl Workers<'_> {
 
     /// Renames a worker.
     pub async fn rename(&mut self, id: &WorkerId, name: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(WORKER_RENAME).bind(id.as_str()).bind(name)).await.map(drop)
+        self.run(query(WORKER_RENAME).bind(id.as_str()).bind(name)).await.map(drop)
     }
 
     /// Revokes a worker: its tokens stop working, and it gets no more grants. Returns false if it was revoked already.
     pub async fn revoke(&mut self, id: &WorkerId) -> Result<bool, StoreError> {
         self.tokens().revoke(id).await?;
-        Ok(self.run(sqlx::query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
+        Ok(self.run(query(WORKER_REVOKE).bind(id.as_str())).await? == 1)
     }
 }
 
@@ -201,7 +200,7 @@ impl People<'_> {
     /// Returns the account last seen under a login, ignoring case, with the login as GitHub spells it. Returns `None`
     /// if the account was seen under another login since.
     pub async fn by_login(&mut self, login: &str) -> Result<Option<(Person, String)>, StoreError> {
-        let Some(row) = self.one(sqlx::query(PERSON_BY_LOGIN).bind(login.to_lowercase())).await? else {
+        let Some(row) = self.one(query(PERSON_BY_LOGIN).bind(login.to_lowercase())).await? else {
             return Ok(None);
         };
         let key: String = row.try_get("person")?;
@@ -212,11 +211,11 @@ impl People<'_> {
 impl Leases<'_> {
     /// Counts all leases ever granted, by state or end reason.
     pub async fn grants_by_end(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows = self.all(sqlx::query(GRANTS_BY_END)).await?;
+        let rows = self.all(query(GRANTS_BY_END)).await?;
         rows.iter().map(|row| Ok((row.try_get("state")?, row.try_get("n")?))).collect()
     }
 }
 
-fn own_fields(row: &AnyRow) -> Result<Extra, StoreError> {
+fn own_fields(row: &Row) -> Result<Extra, StoreError> {
     json("extra", &row.try_get::<String, _>("extra")?)
 }

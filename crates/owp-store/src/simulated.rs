@@ -23,43 +23,11 @@ pub trait CommitFate: fmt::Debug + Send + Sync {
     fn before_next_transaction(&self) -> Option<oneshot::Receiver<()>>;
 }
 
-/// Polls a future on this thread until it is done.
-///
-/// The driver answers from a thread of its own. A task that waits for such an answer beside something else would see it
-/// sooner or later, depending on the machine, and a history would not repeat.
-#[cfg(feature = "simulation")]
-pub(super) fn in_place<F: Future>(future: F) -> F::Output {
-    use std::sync::{Arc, LazyLock};
-    use std::task::{Context, Poll, Wake, Waker};
-    use tokio::runtime::{Builder, Runtime};
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    // Connections go back to their pool in tasks. This thread may wait for one, so they run on another.
-    static RETURNS: LazyLock<Runtime> = LazyLock::new(|| {
-        let built = Builder::new_multi_thread().worker_threads(1).enable_time().build();
-        built.unwrap_or_else(|error| panic!("no runtime: {error}"))
-    });
-    let _entered = RETURNS.enter();
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    // The budget of a task is not given back while it is polled.
-    let mut future = std::pin::pin!(tokio::task::unconstrained(future));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
 #[cfg(feature = "simulation")]
 mod opening {
     use super::CommitFate;
     use crate::dialect::Dialect;
-    use crate::open::{Connections, assemble, driver_url, sqlite_path};
+    use crate::open::{Connections, assemble};
     use crate::{Store, StoreError, StoreOptions};
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
@@ -75,12 +43,8 @@ mod opening {
             fate: Arc<dyn CommitFate>,
         ) -> Result<Self, StoreError> {
             let dialect = Dialect::of_url(&options.url)?;
-            let url = match dialect {
-                Dialect::Sqlite => driver_url(&sqlite_path(&options.url)?, "rw"),
-                Dialect::Postgres => options.url.clone(),
-            };
             let connections = Connections { alone, lanes: 1, readers: 1 };
-            assemble(dialect, &url, connections, options, None, Some(fate)).await
+            assemble(dialect, connections, options, None, Some(fate)).await
         }
 
         /// Returns true while no snapshot is in use.

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::leases::holder_row;
 use super::nouns::Slots;
+use super::statement::{Row, query};
 use super::tasks::person;
 use super::tx::statements;
 use owp_pool::admission::Holder;
@@ -10,8 +11,6 @@ use owp_pool::pull::Agents;
 use owp_pool::slots::{LiveLease, NamedTask, OpenPull};
 use owp_pool::task::{Reservation, TaskState};
 use owp_pool::{RepoId, TaskId, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     // Index pulls_open; then the key of pull_links, tasks_merged_by and the workers' person for each. A pull request
@@ -52,13 +51,13 @@ statements! {
 impl Slots<'_> {
     /// Counts pull requests that a delivery reported as open, that GitHub does not show, and that no row counts yet.
     pub async fn count_doubted_pulls(&mut self, repo: &RepoId) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_DOUBTED).bind(repo.as_str())).await
+        self.number(query(SLOTS_DOUBTED).bind(repo.as_str())).await
     }
 
     /// Returns the open pull requests that name a task or whose author has a worker, by number.
     pub async fn pulls_in_play(&mut self, repo: &RepoId) -> Result<Vec<OpenPull>, StoreError> {
         let mut pulls: Vec<OpenPull> = Vec::new();
-        for row in self.all(sqlx::query(SLOTS_PULLS).bind(repo.as_str())).await? {
+        for row in self.all(query(SLOTS_PULLS).bind(repo.as_str())).await? {
             let named = named_task(&row)?;
             let number: i64 = row.try_get("number")?;
             match pulls.last_mut().filter(|pull| pull.number == number) {
@@ -80,13 +79,13 @@ impl Slots<'_> {
     /// Counts the other open pull requests of a repository, with or without drafts. Leaves out those that a maintainer
     /// set aside.
     pub async fn count_other_pulls(&mut self, repo: &RepoId, drafts: bool) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_OTHER_PULLS).bind(repo.as_str()).bind(i64::from(drafts))).await
+        self.number(query(SLOTS_OTHER_PULLS).bind(repo.as_str()).bind(i64::from(drafts))).await
     }
 
     /// Returns the contributors who declared authors of open pull requests as their agents.
     pub async fn agents_in_play(&mut self, repo: &RepoId) -> Result<Agents, StoreError> {
         let mut agents = Agents::default();
-        for row in self.all(sqlx::query(SLOTS_AGENTS).bind(repo.as_str())).await? {
+        for row in self.all(query(SLOTS_AGENTS).bind(repo.as_str())).await? {
             agents.declare(&person(&row.try_get::<String, _>("person")?)?, row.try_get("author_id")?);
         }
         Ok(agents)
@@ -94,7 +93,7 @@ impl Slots<'_> {
 
     /// Returns the live leases of a repository, earliest expiry first.
     pub async fn leases_in_play(&mut self, repo: &RepoId) -> Result<Vec<LiveLease>, StoreError> {
-        let rows = self.all(sqlx::query(SLOTS_LEASES).bind(repo.as_str())).await?;
+        let rows = self.all(query(SLOTS_LEASES).bind(repo.as_str())).await?;
         rows.iter()
             .map(|row| {
                 Ok(LiveLease {
@@ -109,18 +108,18 @@ impl Slots<'_> {
 
     /// Counts leases that ended without a pull request since `since`.
     pub async fn count_uncounted(&mut self, repo: &RepoId, since: Timestamp) -> Result<i64, StoreError> {
-        self.number(sqlx::query(SLOTS_UNCOUNTED).bind(repo.as_str()).bind(since.0)).await
+        self.number(query(SLOTS_UNCOUNTED).bind(repo.as_str()).bind(since.0)).await
     }
 
     /// Returns the tasks of a manual repository whose pull request is open, each with its holder.
     pub async fn manual_reviews(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Holder)>, StoreError> {
-        let rows = self.all(sqlx::query(SLOTS_REVIEWS).bind(repo.as_str())).await?;
-        let review = |row: &AnyRow| Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?));
+        let rows = self.all(query(SLOTS_REVIEWS).bind(repo.as_str())).await?;
+        let review = |row: &Row| Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?));
         rows.iter().map(review).collect()
     }
 }
 
-fn named_task(row: &AnyRow) -> Result<Option<NamedTask>, StoreError> {
+fn named_task(row: &Row) -> Result<Option<NamedTask>, StoreError> {
     let Some(id) = row.try_get::<Option<String>, _>("task_id")? else { return Ok(None) };
     let state: String = row.try_get("task_state")?;
     let until: Option<i64> = row.try_get("reserved_until")?;

@@ -2,12 +2,11 @@
 
 use super::error::StoreError;
 use super::nouns::Standings;
+use super::statement::{Row, query};
 use super::tx::statements;
 use owp_pool::reputation::{MAX_OUTCOMES, MEMORY, Outcome, OutcomeKind, Reputation};
 use owp_pool::worker::{CHURN_MEMORY, READ_ACCESS_TTL, Standing};
 use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 statements! {
@@ -72,14 +71,13 @@ impl Standings<'_> {
     /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
     pub async fn get(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
         let now = self.now();
-        let row = self
-            .one(sqlx::query(STANDING).bind(repo.as_str()).bind(person.key()).bind((now - READ_ACCESS_TTL).0))
-            .await?;
+        let row =
+            self.one(query(STANDING).bind(repo.as_str()).bind(person.key()).bind((now - READ_ACCESS_TTL).0)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the standing query returned no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;
         let since = (self.now() - CHURN_MEMORY).0;
-        let releases = sqlx::query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind(since);
+        let releases = query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind(since);
         let releases = self.all(releases).await?;
         Ok(Standing {
             trust: row.try_get("trust")?,
@@ -102,7 +100,7 @@ impl Standings<'_> {
         repos: &[RepoId],
         person: &Person,
     ) -> Result<BTreeMap<RepoId, Standing>, StoreError> {
-        let rows = self.all(sqlx::query(STANDINGS).bind(person.key())).await?;
+        let rows = self.all(query(STANDINGS).bind(person.key())).await?;
         let scored = self.is_scored(person).await?;
         let mut found: BTreeMap<RepoId, Standing> = repos.iter().map(|id| (id.clone(), Standing::default())).collect();
         for row in rows {
@@ -112,21 +110,21 @@ impl Standings<'_> {
             standing.live = row.try_get("live")?;
             standing.last_lapse = row.try_get::<Option<i64>, _>("last_lapse")?.map(Timestamp);
         }
-        let live_everywhere = self.number(sqlx::query(LIVE_EVERYWHERE).bind(person.key())).await?;
+        let live_everywhere = self.number(query(LIVE_EVERYWHERE).bind(person.key())).await?;
         found.values_mut().for_each(|standing| standing.live_everywhere = live_everywhere);
-        for row in self.all(sqlx::query(LIVE_IN_MANUAL).bind(person.key())).await? {
+        for row in self.all(query(LIVE_IN_MANUAL).bind(person.key())).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
                 standing.live_everywhere += row.try_get::<i64, _>("live")?;
             }
         }
         let since = (self.now() - READ_ACCESS_TTL).0;
-        for row in self.all(sqlx::query(READS).bind(person.key()).bind(since)).await? {
+        for row in self.all(query(READS).bind(person.key()).bind(since)).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
                 standing.reads = true;
             }
         }
         let since = (self.now() - CHURN_MEMORY).0;
-        for row in self.all(sqlx::query(RELEASES).bind(person.key()).bind(since)).await? {
+        for row in self.all(query(RELEASES).bind(person.key()).bind(since)).await? {
             if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
                 standing.releases.push(Timestamp(row.try_get("ended_at")?));
             }
@@ -142,7 +140,7 @@ impl Standings<'_> {
     /// Computes a contributor's current reputation from their outcomes in a repository.
     pub async fn reputation(&mut self, repo: &RepoId, person: &Person) -> Result<Reputation, StoreError> {
         let since = (self.now() - MEMORY).0;
-        let find = sqlx::query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(MAX_OUTCOMES);
+        let find = query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(MAX_OUTCOMES);
         let outcomes = self.all(find).await?.iter().map(outcome_row).collect::<Result<Vec<_>, _>>()?;
         Ok(Reputation::of(&outcomes, self.now()))
     }
@@ -155,7 +153,7 @@ impl Standings<'_> {
         outcome: &Outcome,
     ) -> Result<(), StoreError> {
         let now = self.now().0;
-        let insert = sqlx::query(OUTCOME_INSERT)
+        let insert = query(OUTCOME_INSERT)
             .bind(repo.as_str())
             .bind(outcome.person.key())
             .bind(task.as_str())
@@ -167,25 +165,25 @@ impl Standings<'_> {
     /// Bars a contributor from being granted a task until `until`.
     pub async fn bar_from_task(&mut self, task: &TaskId, person: &Person, until: Timestamp) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(BARS_FORGET).bind(now)).await?;
-        self.run(sqlx::query(BAR).bind(task.as_str()).bind(person.key()).bind(until.0)).await.map(drop)
+        self.run(query(BARS_FORGET).bind(now)).await?;
+        self.run(query(BAR).bind(task.as_str()).bind(person.key()).bind(until.0)).await.map(drop)
     }
 
     /// Lifts the bar of a contributor from a task.
     pub async fn lift_bar(&mut self, task: &TaskId, person: &Person) -> Result<(), StoreError> {
-        self.run(sqlx::query(BAR_LIFT).bind(task.as_str()).bind(person.key())).await.map(drop)
+        self.run(query(BAR_LIFT).bind(task.as_str()).bind(person.key())).await.map(drop)
     }
 
     /// Returns the contributors who are barred from a task now, each with the end of the bar.
     pub async fn bars_of(&mut self, task: &TaskId) -> Result<Vec<(Person, Timestamp)>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
+        self.all(query(BARS_OF).bind(task.as_str()).bind(now)).await?.iter().map(bar_row).collect()
     }
 
     /// Returns the bars of every task of a repository, like [`Standings::bars_of`].
     pub async fn bars_in(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Person, Timestamp)>, StoreError> {
         let now = self.now().0;
-        let rows = self.all(sqlx::query(BARS_IN).bind(repo.as_str()).bind(now)).await?;
+        let rows = self.all(query(BARS_IN).bind(repo.as_str()).bind(now)).await?;
         rows.iter()
             .map(|row| {
                 let (person, until) = bar_row(row)?;
@@ -200,31 +198,31 @@ impl Standings<'_> {
         person: &Person,
         limit: i64,
     ) -> Result<Vec<(RepoId, String)>, StoreError> {
-        let rows = self.all(sqlx::query(SCORED_REPOS).bind(person.key()).bind(limit)).await?;
+        let rows = self.all(query(SCORED_REPOS).bind(person.key()).bind(limit)).await?;
         rows.iter().map(|row| Ok((RepoId::new(row.try_get::<String, _>("id")?), row.try_get("name")?))).collect()
     }
 
     /// Returns true if a contributor asked for a score through any of their workers.
     pub async fn is_scored(&mut self, person: &Person) -> Result<bool, StoreError> {
-        Ok(self.number(sqlx::query(SCORED).bind(person.key())).await? > 0)
+        Ok(self.number(query(SCORED).bind(person.key())).await? > 0)
     }
 
     /// Records that a worker's contributor asks for a score.
     pub async fn ask_for_score(&mut self, id: &WorkerId) -> Result<(), StoreError> {
-        self.run(sqlx::query(SCORED_SET).bind(id.as_str())).await.map(drop)
+        self.run(query(SCORED_SET).bind(id.as_str())).await.map(drop)
     }
 
     /// Records that a contributor wants no score any more, on all their workers.
     pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
-        self.run(sqlx::query(SCORED_FORGET).bind(person.key())).await.map(drop)
+        self.run(query(SCORED_FORGET).bind(person.key())).await.map(drop)
     }
 }
 
-fn bar_row(row: &AnyRow) -> Result<(Person, Timestamp), StoreError> {
+fn bar_row(row: &Row) -> Result<(Person, Timestamp), StoreError> {
     Ok((super::tasks::person(&row.try_get::<String, _>("person")?)?, Timestamp(row.try_get("until")?)))
 }
 
-fn outcome_row(row: &AnyRow) -> Result<(OutcomeKind, Timestamp), StoreError> {
+fn outcome_row(row: &Row) -> Result<(OutcomeKind, Timestamp), StoreError> {
     let kind: String = row.try_get("kind")?;
     let known = OutcomeKind::from_name(&kind).ok_or_else(|| StoreError::Corrupt(format!("outcome {kind}")))?;
     Ok((known, Timestamp(row.try_get("at")?)))

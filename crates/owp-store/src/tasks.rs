@@ -4,14 +4,13 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Tasks;
+use super::statement::{Row, query};
 use super::tx::{json, json_text, statements, words};
 use owp_plants::{Plant, is_planted};
 use owp_pool::approval::record::Record;
 use owp_pool::moves::{AreaEffect, Moved};
 use owp_pool::task::{IssueText, Reservation, Task, TaskSpec, TaskState, Withheld};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 statements! {
@@ -89,18 +88,18 @@ impl Tasks<'_> {
 
     /// Returns a task by id.
     pub async fn get(&mut self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        self.one(sqlx::query(TASK_BY_ID).bind(id.as_str())).await?.as_ref().map(task_row).transpose()
+        self.one(query(TASK_BY_ID).bind(id.as_str())).await?.as_ref().map(task_row).transpose()
     }
 
     /// Returns the task of an issue.
     pub async fn by_issue(&mut self, repo: &RepoId, issue: i64) -> Result<Option<Task>, StoreError> {
-        let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        let find = query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
     /// Returns the task with an external id.
     pub async fn by_external_id(&mut self, repo: &RepoId, id: &str) -> Result<Option<Task>, StoreError> {
-        let find = sqlx::query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
+        let find = query(TASK_BY_EXTERNAL_ID).bind(repo.as_str()).bind(id);
         self.one(find).await?.as_ref().map(task_row).transpose()
     }
 
@@ -110,7 +109,7 @@ impl Tasks<'_> {
         repo: &RepoId,
         issue: i64,
     ) -> Result<Option<(Task, TaskExtras)>, StoreError> {
-        let find = sqlx::query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
+        let find = query(TASK_BY_ISSUE).bind(repo.as_str()).bind(issue);
         let row = self.one(find).await?;
         row.as_ref().map(|row| Ok((task_row(row)?, extras_row(row)?))).transpose()
     }
@@ -189,7 +188,7 @@ impl Tasks<'_> {
 
     /// Returns the extras of a task.
     pub async fn extras(&mut self, id: &TaskId) -> Result<TaskExtras, StoreError> {
-        let row = self.one(sqlx::query(TASK_EXTRAS).bind(id.as_str())).await?;
+        let row = self.one(query(TASK_EXTRAS).bind(id.as_str())).await?;
         row.map_or_else(|| Ok(TaskExtras::default()), |row| extras_row(&row))
     }
 
@@ -210,52 +209,52 @@ impl Tasks<'_> {
 
     /// Returns the first ready tasks of a repository by priority and age, at most `limit`.
     pub async fn ready(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<Task>, StoreError> {
-        let find = sqlx::query(TASKS_READY).bind(repo.as_str()).bind(limit);
+        let find = query(TASKS_READY).bind(repo.as_str()).bind(limit);
         self.all(find).await?.iter().map(task_row).collect()
     }
 
     /// Returns the blocked tasks of a repository that are reserved for a contributor.
     pub async fn reserved(&mut self, repo: &RepoId, person: &Person) -> Result<Vec<Task>, StoreError> {
-        let find = sqlx::query(TASKS_RESERVED).bind(repo.as_str()).bind(person.key());
+        let find = query(TASKS_RESERVED).bind(repo.as_str()).bind(person.key());
         self.all(find).await?.iter().map(task_row).collect()
     }
 
     /// Returns the tasks a worker holds, with its blocked and delivered tasks.
     pub async fn of_worker(&mut self, id: &WorkerId) -> Result<Vec<Task>, StoreError> {
-        self.all(sqlx::query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
+        self.all(query(TASKS_OF_WORKER).bind(id.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// Counts tasks by state.
     pub async fn count_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
-        let rows = self.all(sqlx::query(TASKS_BY_STATE)).await?;
+        let rows = self.all(query(TASKS_BY_STATE)).await?;
         rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
     }
 
     /// Returns the unfinished tasks of a repository's issues with their extras, by issue.
     pub async fn live_issues(&mut self, repo: &RepoId) -> Result<BTreeMap<i64, (Task, TaskExtras)>, StoreError> {
-        let rows = self.all(sqlx::query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
+        let rows = self.all(query(TASKS_LIVE_ISSUES).bind(repo.as_str())).await?;
         rows.iter().map(|row| Ok((row.try_get("issue")?, (task_row(row)?, extras_row(row)?)))).collect()
     }
 
     /// Returns the ready and blocked tasks of a repository.
     pub async fn waiting(&mut self, repo: &RepoId) -> Result<Vec<Task>, StoreError> {
-        self.all(sqlx::query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
+        self.all(query(TASKS_WAITING).bind(repo.as_str())).await?.iter().map(task_row).collect()
     }
 
     /// Returns the tasks a pull request is linked to.
     pub async fn of_pull(&mut self, repo: &RepoId, number: i64) -> Result<Vec<Task>, StoreError> {
-        let find = sqlx::query(TASKS_OF_PULL).bind(repo.as_str()).bind(number);
+        let find = query(TASKS_OF_PULL).bind(repo.as_str()).bind(number);
         self.all(find).await?.iter().map(task_row).collect()
     }
 
     /// Returns blocked tasks whose reservation expired.
     pub async fn lapsed_reservations(&mut self) -> Result<Vec<Task>, StoreError> {
         let now = self.now().0;
-        self.all(sqlx::query(TASKS_LAPSED).bind(now)).await?.iter().map(task_row).collect()
+        self.all(query(TASKS_LAPSED).bind(now)).await?.iter().map(task_row).collect()
     }
 }
 
-fn extras_row(row: &AnyRow) -> Result<TaskExtras, StoreError> {
+fn extras_row(row: &Row) -> Result<TaskExtras, StoreError> {
     let approval = Record {
         opt_in_event: row.try_get("opt_in_event")?,
         approved_at: Timestamp(row.try_get("approved_at")?),
@@ -275,7 +274,7 @@ pub(super) fn person(key: &str) -> Result<Person, StoreError> {
     Person::from_key(key).ok_or_else(|| StoreError::Corrupt(format!("person {key}")))
 }
 
-pub(super) fn task_row(row: &AnyRow) -> Result<Task, StoreError> {
+pub(super) fn task_row(row: &Row) -> Result<Task, StoreError> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column);
     let reserved_until: Option<i64> = row.try_get("reserved_until")?;
     let reservation = match (text("reserved_person")?, reserved_until) {

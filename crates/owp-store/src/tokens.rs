@@ -4,9 +4,9 @@
 
 use super::error::StoreError;
 use super::nouns::Tokens;
+use super::statement::query;
 use super::tx::statements;
 use owp_pool::WorkerId;
-use sqlx::Row;
 
 statements! {
     TOKEN_FRESH_DROP = "UPDATE worker_tokens SET revoked = 1 WHERE worker_id = $1 AND fresh = 1";
@@ -22,26 +22,26 @@ impl Tokens<'_> {
     /// tokens.
     pub async fn insert_fresh(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(TOKEN_FRESH_DROP).bind(worker.as_str())).await?;
-        self.run(sqlx::query(TOKEN_FRESH_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
+        self.run(query(TOKEN_FRESH_DROP).bind(worker.as_str())).await?;
+        self.run(query(TOKEN_FRESH_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
 
     /// Returns true while a rotated token waits for its first use.
     pub async fn is_fresh(&mut self, hash: &str) -> Result<bool, StoreError> {
-        let row = self.one(sqlx::query(TOKEN_IS_FRESH).bind(hash)).await?;
+        let row = self.one(query(TOKEN_IS_FRESH).bind(hash)).await?;
         Ok(row.map(|row| row.try_get::<i64, _>("fresh")).transpose()?.is_some_and(|fresh| fresh != 0))
     }
 
     /// Records a fresh token's first use, which revokes the worker's other tokens. Returns false if it is not fresh.
     pub async fn use_fresh(&mut self, hash: &str, worker: &WorkerId) -> Result<bool, StoreError> {
-        if self.run(sqlx::query(TOKEN_USED).bind(hash)).await? == 0 {
+        if self.run(query(TOKEN_USED).bind(hash)).await? == 0 {
             return Ok(false);
         }
-        self.run(sqlx::query(TOKENS_OTHER_REVOKE).bind(worker.as_str()).bind(hash)).await?;
+        self.run(query(TOKENS_OTHER_REVOKE).bind(worker.as_str()).bind(hash)).await?;
         Ok(true)
     }
 
     pub(super) async fn revoke(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.run(sqlx::query(TOKENS_REVOKE).bind(worker.as_str())).await.map(drop)
+        self.run(query(TOKENS_REVOKE).bind(worker.as_str())).await.map(drop)
     }
 }

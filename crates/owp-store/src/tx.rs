@@ -1,22 +1,19 @@
 //! A transaction: a connection, one shared "now", and the few ways to run a statement.
 
+use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::LaneSettings;
 use super::notifications::Committed;
+use super::statement::{Read, Row, Sql, query};
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::Timestamp;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::query::Query;
-use sqlx::{Any, Row, Transaction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) type Sql<'q> = Query<'q, Any, AnyArguments>;
-
 /// An open transaction. Its statements are sorted by noun, see [`super::nouns`].
 pub struct Tx {
-    inner: Transaction<'static, Any>,
+    inner: Connection,
     now: Timestamp,
     entropy: Entropy,
     minted: Arc<AtomicU64>,
@@ -33,12 +30,9 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) async fn begin(
-        mut inner: Transaction<'static, Any>,
-        settings: &LaneSettings,
-    ) -> Result<Self, StoreError> {
+    pub(super) async fn begin(mut inner: Connection, settings: &LaneSettings) -> Result<Self, StoreError> {
         let now = match (settings.dialect.clock(), &settings.clock) {
-            (Some(sql), Clock::System) => sqlx::query(sql).fetch_one(&mut *inner).await?.try_get("now")?,
+            (Some(sql), Clock::System) => only(inner.one(query(sql)).await?)?,
             (_, clock) => clock.now_ms(),
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
@@ -71,36 +65,34 @@ impl Tx {
         self.entropy.bytes()
     }
 
-    pub(super) async fn one(&mut self, sql: Sql<'_>) -> Result<Option<AnyRow>, StoreError> {
-        let row = sql.fetch_optional(&mut *self.inner).await;
+    pub(super) async fn one(&mut self, sql: Sql) -> Result<Option<Row>, StoreError> {
+        let row = self.inner.one(sql).await;
         self.noted(row)
     }
 
-    pub(super) async fn all(&mut self, sql: Sql<'_>) -> Result<Vec<AnyRow>, StoreError> {
-        let rows = sql.fetch_all(&mut *self.inner).await;
+    pub(super) async fn all(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        let rows = self.inner.all(sql).await;
         self.noted(rows)
     }
 
     /// Runs a statement and returns the number of rows it changed.
-    pub(super) async fn run(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
-        let done = sql.execute(&mut *self.inner).await;
-        Ok(self.noted(done)?.rows_affected())
+    pub(super) async fn run(&mut self, sql: Sql) -> Result<u64, StoreError> {
+        let done = self.inner.run(sql).await;
+        self.noted(done)
     }
 
     /// Runs a query that returns one number.
-    pub(super) async fn number(&mut self, sql: Sql<'_>) -> Result<i64, StoreError> {
-        let row = sql.fetch_one(&mut *self.inner).await;
-        Ok(self.noted(row)?.try_get(0)?)
+    pub(super) async fn number(&mut self, sql: Sql) -> Result<i64, StoreError> {
+        only(self.one(sql).await?)
     }
 
-    fn noted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
-        self.failed |= result.as_ref().is_err_and(|error| !matches!(error, sqlx::Error::RowNotFound));
-        Ok(result?)
+    fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.failed |= result.is_err();
+        result
     }
 
     pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
-        Ok(())
+        self.inner.raw(sql).await
     }
 
     /// Commits the transaction and returns the notifications to send.
@@ -110,12 +102,17 @@ impl Tx {
     }
 
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
-        Ok(self.inner.rollback().await?)
+        self.inner.rollback().await
     }
 }
 
+/// Returns the value of a result that has one row with one column.
+pub(super) fn only<T: Read>(row: Option<Row>) -> Result<T, StoreError> {
+    row.ok_or_else(|| StoreError::Corrupt("a query for one value returned no row".to_owned()))?.try_get(0)
+}
+
 /// Reads a JSON list of strings, the format of stored skills.
-pub(super) fn words(row: &AnyRow, column: &str) -> Result<Vec<String>, StoreError> {
+pub(super) fn words(row: &Row, column: &str) -> Result<Vec<String>, StoreError> {
     json(column, &row.try_get::<String, _>(column)?)
 }
 

@@ -4,6 +4,7 @@ use super::columns::columns;
 use super::error::StoreError;
 use super::leases::lease_row;
 use super::nouns::{Leases, Uptime};
+use super::statement::query;
 use super::tx::statements;
 use owp_pool::lease::Lease;
 use owp_pool::{RepoId, Span, Timestamp};
@@ -79,34 +80,34 @@ pub struct GivenBack {
 impl Uptime<'_> {
     /// Returns when any process was last alive; `None` if none ever was.
     pub async fn alive_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let at = self.number(sqlx::query(ALIVE)).await?;
+        let at = self.number(query(ALIVE)).await?;
         Ok((at > 0).then_some(Timestamp(at)))
     }
 
     /// Records that a process is alive now. Returns false if another process did so since `seen`.
     pub async fn mark_alive(&mut self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
-        let mark = sqlx::query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
+        let mark = query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
         Ok(self.run(mark).await? == 1)
     }
 
     /// Returns when a process last shut down cleanly; `None` if none did. Others may have been alive since.
     pub async fn stopped_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let at = self.number(sqlx::query(STOPPED)).await?;
+        let at = self.number(query(STOPPED)).await?;
         Ok((at > 0).then_some(Timestamp(at)))
     }
 
     /// Records a clean shutdown.
     pub async fn mark_stopped(&mut self) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(STOPPED_MARK).bind(now)).await.map(drop)
+        self.run(query(STOPPED_MARK).bind(now)).await.map(drop)
     }
 
     /// Extends every lease granted by `until`, and every reservation in force then, by `lost` in all served
     /// repositories. The caller must lock all repositories (`Scope::all_repositories`).
     pub async fn give_back(&mut self, lost: Span, until: Timestamp) -> Result<GivenBack, StoreError> {
         let now = self.now().0;
-        let leases = self.run(sqlx::query(GIVE_BACK_LEASES).bind(lost.0).bind(now).bind(until.0)).await?;
-        let reservations = self.run(sqlx::query(GIVE_BACK_RESERVATIONS).bind(lost.0).bind((now - lost.0).min(until.0)));
+        let leases = self.run(query(GIVE_BACK_LEASES).bind(lost.0).bind(now).bind(until.0)).await?;
+        let reservations = self.run(query(GIVE_BACK_RESERVATIONS).bind(lost.0).bind((now - lost.0).min(until.0)));
         Ok(GivenBack { leases, reservations: reservations.await? })
     }
 
@@ -121,10 +122,10 @@ impl Uptime<'_> {
             (BACK_WANTED, earlier),
             (BACK_MISSED, earlier),
         ] {
-            self.run(sqlx::query(sql).bind(now.0).bind(bound)).await?;
+            self.run(query(sql).bind(now.0).bind(bound)).await?;
         }
         for sql in [BACK_TURNS, BACK_LEASES, BACK_DOUBTS] {
-            self.run(sqlx::query(sql).bind(now.0)).await?;
+            self.run(query(sql).bind(now.0)).await?;
         }
         Ok(())
     }
@@ -132,9 +133,9 @@ impl Uptime<'_> {
     /// Extends leases and reservations of one repository by the time since `since`, like [`Uptime::give_back`].
     pub async fn give_back_in(&mut self, repo: &RepoId, since: Timestamp) -> Result<(), StoreError> {
         let lost = self.now() - since;
-        let leases = sqlx::query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
+        let leases = query(GIVE_BACK_LEASES_IN).bind(lost.0).bind(self.now().0).bind(since.0).bind(repo.as_str());
         self.run(leases).await?;
-        let reservations = sqlx::query(GIVE_BACK_RESERVATIONS_IN).bind(lost.0).bind(since.0).bind(repo.as_str());
+        let reservations = query(GIVE_BACK_RESERVATIONS_IN).bind(lost.0).bind(since.0).bind(repo.as_str());
         self.run(reservations).await.map(drop)
     }
 }
@@ -143,8 +144,8 @@ impl Leases<'_> {
     /// Returns every live lease of the served repositories, or of one repository.
     pub async fn all_live(&mut self, of: Option<&RepoId>) -> Result<Vec<Lease>, StoreError> {
         let find = match of {
-            None => sqlx::query(LEASES_LIVE),
-            Some(repo) => sqlx::query(LEASES_LIVE_IN).bind(repo.as_str()),
+            None => query(LEASES_LIVE),
+            Some(repo) => query(LEASES_LIVE_IN).bind(repo.as_str()),
         };
         self.all(find).await?.iter().map(lease_row).collect()
     }

@@ -4,12 +4,11 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Comments;
+use super::statement::{Row, Sql, query};
 use super::tx::statements;
 use owp_plants::{Plant, is_planted};
 use owp_pool::comment::SendRank;
 use owp_pool::{RepoId, Span, Timestamp};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     WANT = "INSERT INTO wanted_comments (repo_id, issue, key, body, version, state, due_at, created_at, send_rank, cause)
@@ -183,13 +182,13 @@ impl Comments<'_> {
 
     /// Returns the id of the GitHub comment that shows a wanted comment, if known.
     pub async fn shown_as(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<i64>, StoreError> {
-        let find = sqlx::query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
-        Ok(self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()?)
+        let find = query(WANTED_SHOWN_AS).bind(repo.as_str()).bind(issue).bind(key);
+        self.one(find).await?.map(|row| row.try_get("comment_id")).transpose()
     }
 
     /// Records that `comment` shows a wanted comment whose create is in doubt; does nothing to any other.
     pub async fn adopt(&mut self, repo: &RepoId, issue: i64, key: &str, comment: i64) -> Result<(), StoreError> {
-        let adopt = sqlx::query(WANTED_ADOPT).bind(repo.as_str()).bind(issue).bind(key).bind(comment);
+        let adopt = query(WANTED_ADOPT).bind(repo.as_str()).bind(issue).bind(key).bind(comment);
         self.run(adopt).await.map(drop)
     }
 
@@ -201,7 +200,7 @@ impl Comments<'_> {
         issue: i64,
         prefix: &str,
     ) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
-        let find = sqlx::query(WANTED_LIKE).bind(repo.as_str()).bind(issue).bind(prefix);
+        let find = query(WANTED_LIKE).bind(repo.as_str()).bind(issue).bind(prefix);
         let rows = self.all(find).await?;
         rows.iter()
             .map(|row| Ok((row.try_get("key")?, row.try_get("body")?, Timestamp(row.try_get("created_at")?))))
@@ -210,13 +209,13 @@ impl Comments<'_> {
 
     /// Returns true if a key is part of the folded comment, false if it has its own comment, `None` if it has neither.
     pub async fn is_folded(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<Option<bool>, StoreError> {
-        let row = self.one(sqlx::query(WANTED_WHERE).bind(repo.as_str()).bind(issue).bind(key)).await?;
+        let row = self.one(query(WANTED_WHERE).bind(repo.as_str()).bind(issue).bind(key)).await?;
         Ok(row.map(|row| row.try_get::<i64, _>("folded")).transpose()?.map(|folded| folded == 1))
     }
 
     /// Withdraws a comment that nobody can have seen yet. Returns false if there is none, or if GitHub may show it.
     pub async fn unwant(&mut self, repo: &RepoId, issue: i64, key: &str) -> Result<bool, StoreError> {
-        Ok(self.run(sqlx::query(UNWANT).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
+        Ok(self.run(query(UNWANT).bind(repo.as_str()).bind(issue).bind(key)).await? == 1)
     }
 
     /// Takes an installation for `hold` and returns the next comment to send for it.
@@ -226,18 +225,18 @@ impl Comments<'_> {
     /// only repository of an installation has the whole quota.
     pub async fn take(&mut self, hold: Span, quota: WriteQuota) -> Result<Option<WantedComment>, StoreError> {
         let now = self.now();
-        let turn = sqlx::query(WANTED_TURN).bind(now.0).bind(Span::hours(1).0).bind(quota.hourly);
+        let turn = query(WANTED_TURN).bind(now.0).bind(Span::hours(1).0).bind(quota.hourly);
         let Some(row) = self.one(turn.bind(quota.reserve)).await? else { return Ok(None) };
         let (repo, installation): (String, i64) = (row.try_get("repo_id")?, row.try_get("installation_id")?);
         let last_rank: i64 = row.try_get("last_rank")?;
         // Another sender may have held the installation before us. Only a query after the take sees what it sent.
         let hold = if is_planted(Plant::SendersDoNotTakeTurns) { Span(0) } else { hold };
-        let take = sqlx::query(SENDER_TAKE).bind(installation).bind((now + hold).0).bind(now.0);
+        let take = query(SENDER_TAKE).bind(installation).bind((now + hold).0).bind(now.0);
         if self.run(take).await? != 1 {
             return Ok(None);
         }
         for rank in SendRank::ALL.into_iter().map(SendRank::code).filter(|code| *code <= last_rank) {
-            let first = sqlx::query(WANTED_FIRST).bind(repo.clone()).bind(now.0).bind(rank);
+            let first = query(WANTED_FIRST).bind(repo.clone()).bind(now.0).bind(rank);
             if let Some(row) = self.one(first).await? {
                 return wanted(&row).map(Some);
             }
@@ -248,18 +247,18 @@ impl Comments<'_> {
 
     /// Releases the installation; its next write is not before `next_write`.
     pub async fn release_sender(&mut self, installation: i64, next_write: Timestamp) -> Result<(), StoreError> {
-        self.run(sqlx::query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
+        self.run(query(SENDER_FREE).bind(installation).bind(next_write.0)).await.map(drop)
     }
 
     /// Ends the repository's turn and counts a write of the installation if one may have been made. Returns the start
     /// of the current quota hour and the installation's number of writes in it.
     pub async fn end_turn(&mut self, wanted: &WantedComment, wrote: bool) -> Result<(Timestamp, i64), StoreError> {
         let (now, installation, wrote) = (self.now().0, wanted.installation, i64::from(wrote));
-        let count = sqlx::query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0).bind(wrote);
+        let count = query(WRITE_COUNT).bind(installation).bind(now).bind(Span::hours(1).0).bind(wrote);
         let row = self.one(count).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt(format!("installation {installation} is gone")))?;
         let hour_began: i64 = row.try_get("hour_began")?;
-        let turn = sqlx::query(TURN_TAKEN).bind(wanted.repo.to_string()).bind(now).bind(hour_began).bind(wrote);
+        let turn = query(TURN_TAKEN).bind(wanted.repo.to_string()).bind(now).bind(hour_began).bind(wrote);
         self.run(turn).await?;
         Ok((Timestamp(hour_began), row.try_get("hour_writes")?))
     }
@@ -314,11 +313,11 @@ impl Comments<'_> {
 
     /// Counts pending comments in repositories that are served.
     pub async fn count_open(&mut self) -> Result<i64, StoreError> {
-        self.number(sqlx::query(WANTED_OPEN)).await
+        self.number(query(WANTED_OPEN)).await
     }
 }
 
-fn wanted(row: &AnyRow) -> Result<WantedComment, StoreError> {
+fn wanted(row: &Row) -> Result<WantedComment, StoreError> {
     let attempt_at: Option<i64> = row.try_get("attempt_at")?;
     Ok(WantedComment {
         repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
@@ -339,6 +338,6 @@ fn wanted(row: &AnyRow) -> Result<WantedComment, StoreError> {
     })
 }
 
-fn keyed(sql: &'static str, wanted: &WantedComment) -> super::tx::Sql<'static> {
-    sqlx::query(sql).bind(wanted.repo.to_string()).bind(wanted.issue).bind(wanted.key.clone())
+fn keyed(sql: &'static str, wanted: &WantedComment) -> Sql {
+    query(sql).bind(wanted.repo.to_string()).bind(wanted.issue).bind(wanted.key.clone())
 }

@@ -4,11 +4,10 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{LinkCodes, People, Tokens, Workers};
+use super::statement::{Row, query};
 use super::tx::{json, json_text, statements, words};
 use owp_pool::worker::{Capabilities, Load, Worker, WorkerStatus};
 use owp_pool::{Person, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 statements! {
     WORKER_INSERT = "INSERT INTO workers
@@ -103,28 +102,28 @@ impl Workers<'_> {
 
     /// Returns a worker by id.
     pub async fn get(&mut self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
-        self.one(sqlx::query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
+        self.one(query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
     }
 
     /// Returns the worker of a token, by the token's hash.
     pub async fn by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
-        self.one(sqlx::query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
+        self.one(query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
     }
 
     /// Returns the worker behind a contributor's comments.
     pub async fn of_comments(&mut self, person: &Person) -> Result<Option<Worker>, StoreError> {
-        self.one(sqlx::query(WORKER_BY_COMMENT).bind(person.key())).await?.as_ref().map(worker_row).transpose()
+        self.one(query(WORKER_BY_COMMENT).bind(person.key())).await?.as_ref().map(worker_row).transpose()
     }
 
     /// Returns a contributor's workers, without revoked ones and the one behind their comments.
     pub async fn clients_of(&mut self, person: &Person) -> Result<Vec<Worker>, StoreError> {
-        self.all(sqlx::query(WORKERS_OF).bind(person.key())).await?.iter().map(worker_row).collect()
+        self.all(query(WORKERS_OF).bind(person.key())).await?.iter().map(worker_row).collect()
     }
 
     /// Returns the ids of all workers of a contributor, including revoked ones and the one behind their comments. A job
     /// that changes all of them locks these rows.
     pub async fn all_of(&mut self, person: &Person) -> Result<Vec<WorkerId>, StoreError> {
-        let rows = self.all(sqlx::query(WORKER_IDS_OF).bind(person.key())).await?;
+        let rows = self.all(query(WORKER_IDS_OF).bind(person.key())).await?;
         rows.iter().map(|row| Ok(WorkerId::new(row.try_get::<String, _>("id")?))).collect()
     }
 
@@ -137,13 +136,13 @@ impl Workers<'_> {
         max_concurrent: i64,
     ) -> Result<(), StoreError> {
         let update =
-            sqlx::query(WORKER_PROFILE).bind(id.as_str()).bind(json_text(&skills)?).bind(capacity).bind(max_concurrent);
+            query(WORKER_PROFILE).bind(id.as_str()).bind(json_text(&skills)?).bind(capacity).bind(max_concurrent);
         self.run(update).await.map(drop)
     }
 
     /// Records that a worker's contributor has joined.
     pub async fn record_joined(&mut self, id: &WorkerId) -> Result<(), StoreError> {
-        self.run(sqlx::query(WORKER_JOINED).bind(id.as_str())).await.map(drop)
+        self.run(query(WORKER_JOINED).bind(id.as_str())).await.map(drop)
     }
 
     /// Replaces a worker's capabilities and extra fields.
@@ -153,7 +152,7 @@ impl Workers<'_> {
         capabilities: &Capabilities,
         extra: &Extra,
     ) -> Result<(), StoreError> {
-        let says = sqlx::query(WORKER_SAYS).bind(id.as_str()).bind(json_text(capabilities)?).bind(json_text(extra)?);
+        let says = query(WORKER_SAYS).bind(id.as_str()).bind(json_text(capabilities)?).bind(json_text(extra)?);
         self.run(says).await.map(drop)
     }
 
@@ -165,19 +164,19 @@ impl Workers<'_> {
         note: Option<&str>,
     ) -> Result<(), StoreError> {
         let now = self.now().0;
-        let seen = sqlx::query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
+        let seen = query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
         self.run(seen).await.map(drop)
     }
 
     /// Pauses a worker regardless of its heartbeats, or ends every pause of it.
     pub async fn pause(&mut self, id: &WorkerId, paused: bool) -> Result<(), StoreError> {
         let sql = if paused { WORKER_PAUSE } else { WORKER_RESUME };
-        self.run(sqlx::query(sql).bind(id.as_str())).await.map(drop)
+        self.run(query(sql).bind(id.as_str())).await.map(drop)
     }
 
     /// Returns all skills of workers seen since `since`.
     pub async fn skills_online(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {
-        let rows = self.all(sqlx::query(SKILLS_ONLINE).bind(since.0)).await?;
+        let rows = self.all(query(SKILLS_ONLINE).bind(since.0)).await?;
         let lists: Vec<Vec<String>> = rows.iter().map(|row| words(row, "skills")).collect::<Result<_, _>>()?;
         let mut skills = lists.concat();
         skills.sort();
@@ -188,7 +187,7 @@ impl Workers<'_> {
     /// Links a worker and its live leases to a contributor.
     pub async fn set_person(&mut self, id: &WorkerId, person: &Person) -> Result<(), StoreError> {
         for sql in [WORKER_LINK, WORKER_LEASES_PERSON] {
-            self.run(sqlx::query(sql).bind(id.as_str()).bind(person.key())).await?;
+            self.run(query(sql).bind(id.as_str()).bind(person.key())).await?;
         }
         self.people().is_no_agent(person).await
     }
@@ -196,30 +195,30 @@ impl Workers<'_> {
     /// Unlinks a worker from its contributor. Its leases stay with the contributor they were granted to.
     pub async fn detach(&mut self, id: &WorkerId) -> Result<(), StoreError> {
         let person = Person::Unlinked(id.clone());
-        self.run(sqlx::query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
+        self.run(query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
     }
 
     /// Returns workers seen since `since`, at most `most`. Index workers_seen.
     pub async fn heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
-        let find = sqlx::query(WORKERS_HEARD_OF).bind(since.0).bind(most);
+        let find = query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()
     }
 
     /// Returns workers that are not revoked, newest first, after the id `after`, each with its registration time.
     pub async fn page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
         let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
-        let rows = self.all(sqlx::query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
+        let rows = self.all(query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
         rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
     }
 
     /// Counts workers seen since `since`.
     pub async fn count_online(&mut self, since: Timestamp) -> Result<i64, StoreError> {
-        self.number(sqlx::query(WORKERS_ONLINE).bind(since.0)).await
+        self.number(query(WORKERS_ONLINE).bind(since.0)).await
     }
 
     /// Returns the points and the number of a worker's live leases.
     pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
-        let row = self.one(sqlx::query(LOAD).bind(id.as_str())).await?;
+        let row = self.one(query(LOAD).bind(id.as_str())).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the load query returned no row".to_owned()))?;
         Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
     }
@@ -229,7 +228,7 @@ impl Tokens<'_> {
     /// Stores a token's hash.
     pub async fn insert(&mut self, hash: &str, worker: &WorkerId) -> Result<(), StoreError> {
         let now = self.now().0;
-        self.run(sqlx::query(TOKEN_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
+        self.run(query(TOKEN_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
     }
 }
 
@@ -242,32 +241,31 @@ impl LinkCodes<'_> {
         handle: &str,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let insert =
-            sqlx::query(CODE_INSERT).bind(hash).bind(worker.as_str()).bind(handle.to_lowercase()).bind(expires_at.0);
+        let insert = query(CODE_INSERT).bind(hash).bind(worker.as_str()).bind(handle.to_lowercase()).bind(expires_at.0);
         self.run(insert).await.map(drop)
     }
 
     /// Returns the worker, the lower-case handle and the expiry of a link code.
     pub async fn get(&mut self, hash: &str) -> Result<Option<(WorkerId, String, Timestamp)>, StoreError> {
-        let Some(row) = self.one(sqlx::query(CODE_FIND).bind(hash)).await? else { return Ok(None) };
+        let Some(row) = self.one(query(CODE_FIND).bind(hash)).await? else { return Ok(None) };
         let worker = WorkerId::new(row.try_get::<String, _>("worker_id")?);
         Ok(Some((worker, row.try_get("handle_key")?, Timestamp(row.try_get("expires_at")?))))
     }
 
     /// Deletes a used link code.
     pub async fn use_once(&mut self, hash: &str) -> Result<(), StoreError> {
-        self.run(sqlx::query(CODE_USE).bind(hash)).await.map(drop)
+        self.run(query(CODE_USE).bind(hash)).await.map(drop)
     }
 
     /// Deletes expired link codes, at most `most`.
     pub async fn forget_ended(&mut self, most: i64) -> Result<(), StoreError> {
-        let forget = sqlx::query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
+        let forget = query(self.dialect.forget_ended_codes()).bind(self.now().0).bind(most);
         self.run(forget).await.map(drop)
     }
 
     /// Deletes all link codes of a worker.
     pub async fn forget(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.run(sqlx::query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
+        self.run(query(CODES_FORGET).bind(worker.as_str())).await.map(drop)
     }
 }
 
@@ -275,29 +273,29 @@ impl People<'_> {
     /// Records a GitHub account as last seen. Another account that had its login loses it.
     pub async fn record(&mut self, github_id: i64, login: &str, is_bot: bool) -> Result<Person, StoreError> {
         let person = Person::GitHub(github_id);
-        let seen = sqlx::query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
+        let seen = query(PERSON_SEEN).bind(person.key()).bind(github_id).bind(login).bind(i64::from(is_bot));
         self.run(seen).await?;
-        self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
+        self.run(query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
         Ok(person)
     }
 
     /// Records the new login of an account, if the pool knows the account.
     pub async fn rename(&mut self, github_id: i64, login: &str) -> Result<(), StoreError> {
         let person = Person::GitHub(github_id);
-        if self.run(sqlx::query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
-            self.run(sqlx::query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
+        if self.run(query(PERSON_RENAMED).bind(person.key()).bind(login)).await? == 1 {
+            self.run(query(LOGIN_TAKEN_OVER).bind(person.key()).bind(login.to_lowercase())).await?;
         }
         Ok(())
     }
 
     /// Returns a contributor's login as last seen.
     pub async fn login(&mut self, person: &Person) -> Result<Option<String>, StoreError> {
-        let row = self.one(sqlx::query(PERSON_LOGIN).bind(person.key())).await?;
-        Ok(row.map(|row| row.try_get("login")).transpose()?)
+        let row = self.one(query(PERSON_LOGIN).bind(person.key())).await?;
+        row.map(|row| row.try_get("login")).transpose()
     }
 }
 
-fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
+fn worker_row(row: &Row) -> Result<Worker, StoreError> {
     let (person, status): (String, String) = (row.try_get("person")?, row.try_get("status")?);
     let flag = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.unwrap_or(0) != 0);
     let said = WorkerStatus::from_name(&status).ok_or_else(|| StoreError::Corrupt(format!("status {status}")))?;
@@ -319,6 +317,6 @@ fn worker_row(row: &AnyRow) -> Result<Worker, StoreError> {
     })
 }
 
-pub(super) fn capabilities(row: &AnyRow) -> Result<Capabilities, StoreError> {
+pub(super) fn capabilities(row: &Row) -> Result<Capabilities, StoreError> {
     json("capabilities", &row.try_get::<String, _>("capabilities")?)
 }

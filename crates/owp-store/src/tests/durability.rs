@@ -2,6 +2,7 @@
 
 use super::bench::open;
 use super::*;
+use crate::statement::query;
 use crate::{Dialect, NewDelivery, Scope, StoreError};
 use futures_util::future::join_all;
 use owp_base::clock::Clock;
@@ -98,7 +99,7 @@ async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
 async fn sqlite_flushes_every_commit_and_keeps_its_references() {
     let bench = &begin(Dialect::Sqlite).await;
     for (pragma, expected) in [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
-        let written = bench.change(move |tx| Box::pin(async move { tx.number(sqlx::query(pragma)).await })).await;
+        let written = bench.change(move |tx| Box::pin(async move { tx.number(query(pragma)).await })).await;
         assert_eq!(written, expected, "{pragma}");
     }
 }

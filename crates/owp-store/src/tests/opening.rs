@@ -2,6 +2,7 @@
 
 use super::bench::{START, open};
 use super::*;
+use crate::statement::query;
 use crate::{Dialect, StoreError};
 use futures_util::future::join_all;
 use owp_base::clock::Clock;
@@ -130,8 +131,8 @@ async fn a_file_that_cannot_be_written_is_named_and_the_url_is_not_blamed() {
 }
 
 async fn show(tx: &mut crate::Tx, setting: &str) -> Result<String, StoreError> {
-    let row = tx.one(sqlx::query(sqlx::AssertSqlSafe(format!("SHOW {setting}")))).await?;
-    Ok(sqlx::Row::try_get(&row.unwrap(), 0)?)
+    let row = tx.one(query(format!("SHOW {setting}").leak())).await?;
+    row.unwrap().try_get(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
