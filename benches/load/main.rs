@@ -1,0 +1,71 @@
+//! The whole server under load, over HTTP: `scripts/bench`.
+//!
+//! The clients share the machine's cores with the server. Responses come after the commit; the database is in the folder
+//! for temporary files, which should be on a disk.
+
+mod driver;
+mod measure;
+mod scenarios;
+mod server;
+
+use measure::Measured;
+use owp_testing::postgres::PostgresDatabase;
+use scenarios::Bench;
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// Names a program to measure instead of this build's, for a comparison.
+const BINARY: &str = "OWP_BENCH_BINARY";
+/// A server on which databases can be made; without it PostgreSQL is left out.
+const POSTGRES: &str = "OWP_TEST_POSTGRES_URL";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let short = arguments.iter().any(|argument| argument == "--short");
+    let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).cloned();
+    let only = after("--only");
+    let binary = env::var_os(BINARY).map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_owp")), PathBuf::from);
+    let bench = Bench { binary: &binary, seconds: if short { 2.0 } else { 8.0 } };
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
+    let mut all = Vec::new();
+    println!(
+        "{:<12} {:<48} {:>10} {:>8}  {:<40} {:>14}",
+        "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB"
+    );
+    let tasks = if short { 10_000 } else { 40_000 };
+    if wanted("sqlite") {
+        for repos in [1, 100, 1000] {
+            all.push(shown(bench.lifecycles(None, repos, tasks).await));
+        }
+    }
+    if wanted("postgres") && env::var_os(POSTGRES).is_some() {
+        for repos in [1, 100] {
+            let database = PostgresDatabase::empty().await;
+            all.push(shown(bench.lifecycles(Some(&database.url), repos, tasks).await));
+        }
+    }
+    if wanted("polls") {
+        for repos in [1, 1000] {
+            all.push(shown(bench.empty_polls(repos).await));
+        }
+    }
+    if wanted("webhooks") {
+        all.push(shown(bench.webhooks().await));
+    }
+    if let Some(file) = after("--json") {
+        let all: Vec<_> = all.iter().map(Measured::json).collect();
+        fs::write(&file, serde_json::to_string_pretty(&all).expect("JSON")).expect("the file can be written");
+    }
+}
+
+fn shown(measured: Measured) -> Measured {
+    let Measured { name, unit, per_second, processor_ms, calls, memory, .. } = &measured;
+    let calls: Vec<String> = calls.iter().map(|(name, (p50, p99))| format!("{name} {p50:.1}/{p99:.1}")).collect();
+    let calls = calls.join(", ");
+    println!(
+        "{unit:<12} {name:<48} {per_second:>10.0} {processor_ms:>8.3}  {calls:<40} {:>6.0} /{:>6.0}",
+        memory.0, memory.1
+    );
+    measured
+}

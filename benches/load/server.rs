@@ -1,0 +1,171 @@
+//! A server under load: the real program as a process of its own.
+
+use crate::driver::Connection;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const ADMIN: &str = "an-operators-token-for-the-benchmark";
+/// Clock ticks a second in `/proc`: the kernel's interface has always 100.
+const TICKS: f64 = 100.0;
+/// Tasks in one call.
+const BULK: usize = 250;
+
+pub(crate) struct Server {
+    child: Child,
+    sandbox: Option<Child>,
+    pub(crate) address: SocketAddr,
+    /// The folder with the database, unless that is a server's.
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for child in self.sandbox.iter_mut().chain([&mut self.child]) {
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+/// What a server is started with.
+#[derive(Default)]
+pub(crate) struct Setup<'a> {
+    /// The URL of a database; without one a new file of SQLite's is used.
+    pub(crate) database: Option<&'a str>,
+    /// True if a GitHub stands beside it.
+    pub(crate) github: bool,
+}
+
+/// The webhook secret of a server with a GitHub.
+pub(crate) const WEBHOOK_SECRET: &str = "the-webhook-secret-of-the-benchmark";
+
+impl Server {
+    pub(crate) async fn start(binary: &Path, setup: &Setup<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free_address();
+        let mut command = program(binary);
+        command
+            .args(["serve", "--listen", &address.to_string()])
+            .current_dir(folder.path())
+            .env("OWP_ADMIN_TOKEN", ADMIN)
+            .env("OWP_RATE_LIMIT", "off")
+            .env("OWP_DATABASE_URL", setup.database.unwrap_or("sqlite:owp.db"))
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).expect("a file"));
+        let sandbox = setup.github.then(|| sandbox(binary, folder.path(), address));
+        let sandbox = sandbox.map(|(child, facts)| {
+            let text = |key: &str| facts[key].as_str().map_or_else(|| facts[key].to_string(), ToOwned::to_owned);
+            command
+                .env("GITHUB_APP_ID", text("app_id"))
+                .env("GITHUB_APP_PRIVATE_KEY_FILE", text("private_key_file"))
+                .env("GITHUB_WEBHOOK_SECRET", format!("{},{WEBHOOK_SECRET}", text("webhook_secret")))
+                .env("GITHUB_API_URL", text("api_url"));
+            child
+        });
+        let child = command.spawn().expect("the program starts");
+        let server = Self { child, sandbox, address, folder };
+        server.ready().await;
+        server
+    }
+
+    async fn ready(&self) {
+        let began = Instant::now();
+        loop {
+            if let Ok(mut connection) = Connection::open(self.address).await
+                && connection.get("/readyz", None).await.0 == 200
+            {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "the server does not get ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Makes repositories with tasks in each, and returns their names.
+    pub(crate) async fn fill(&self, repos: usize, tasks: usize) {
+        let mut connection = Connection::open(self.address).await.expect("the server listens");
+        for repo in 0..repos {
+            let name = format!("acme/repo{repo}");
+            admin(&mut connection, "repos", &json!({ "repo": name, "max_open_prs": 100 })).await;
+            let mut left = tasks;
+            while left > 0 {
+                let tasks: Vec<Value> = (0..left.min(BULK)).map(|n| json!({ "title": format!("Task {n}") })).collect();
+                left -= tasks.len();
+                admin(&mut connection, "tasks/bulk", &json!({ "repo": name, "tasks": tasks })).await;
+            }
+        }
+    }
+
+    /// Registers workers and returns their tokens.
+    pub(crate) async fn workers(&self, count: usize) -> Vec<String> {
+        let mut connection = Connection::open(self.address).await.expect("the server listens");
+        let mut tokens = Vec::new();
+        for n in 0..count {
+            let body = json!({ "name": format!("worker {n}"), "max_concurrent_tasks": 1 });
+            let (status, answer) = connection.post("/v1/workers/register", None, &body).await;
+            assert_eq!(status, 200, "{answer}");
+            tokens.push(answer["token"].as_str().expect("a token").to_owned());
+        }
+        tokens
+    }
+
+    /// Returns the processor time that the server took so far, in seconds.
+    pub(crate) fn processor_time(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The fields after the name: utime and stime are the 14th and 15th of all.
+        let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(2);
+        fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
+    }
+
+    /// Returns the memory in use and the most that was ever in use, in MiB.
+    pub(crate) fn memory(&self) -> (f64, f64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+}
+
+/// Prepares the program without the settings of whoever runs the benchmark.
+fn program(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in owp_config::VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Starts GitHub and returns the process and the line that it prints.
+fn sandbox(binary: &Path, folder: &Path, webhooks: SocketAddr) -> (Child, Value) {
+    let mut child = program(binary)
+        .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("http://{webhooks}/github/webhooks")])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut line = String::new();
+    let output = child.stdout.take().expect("its output");
+    BufReader::new(output).read_line(&mut line).expect("a line");
+    (child, serde_json::from_str(&line).expect("what it says is JSON"))
+}
+
+async fn admin(connection: &mut Connection, path: &str, body: &Value) {
+    let (status, answer) = connection.post(&format!("/v1/admin/{path}"), Some(("x-admin-token", ADMIN)), body).await;
+    assert!((200..300).contains(&status), "{path}: {status} {answer}");
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
