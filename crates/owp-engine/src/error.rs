@@ -54,7 +54,7 @@ pub enum EngineError {
     /// GitHub does not show something that is known to exist.
     #[error("GitHub does not show {0} at the moment; it is asked again before that is believed")]
     InDoubt(String),
-    /// GitHub does not show the comment whose commands are to run.
+    /// GitHub does not show the comment whose commands are to run, or its repository.
     #[error("GitHub does not show comment {0} at the moment; it is asked again before that is believed")]
     CommentInDoubt(i64),
     /// The change must be made on GitHub, because the App serves the repository.

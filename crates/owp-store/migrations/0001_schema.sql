@@ -331,7 +331,8 @@ CREATE UNIQUE INDEX tasks_external ON tasks (repo_id, external_id) WHERE externa
 CREATE INDEX tasks_queue ON tasks (repo_id, rank, id) WHERE state = 'ready';
 CREATE INDEX tasks_class ON tasks (repo_id, class, rank, id)
   WHERE state = 'ready' AND hold IS NULL AND withheld IS NULL;
-CREATE INDEX tasks_assignee ON tasks (assignee) WHERE assignee IS NOT NULL;
+-- A task keeps its last assignee, so only those that somebody works on are in it.
+CREATE INDEX tasks_assignee ON tasks (assignee) WHERE state IN ('leased', 'in_progress', 'blocked', 'pr_opened');
 CREATE INDEX tasks_reserved ON tasks (reserved_until) WHERE reserved_until IS NOT NULL;
 CREATE INDEX tasks_merged ON tasks (repo_id, last_holder) WHERE state = 'merged';
 CREATE INDEX tasks_merged_by ON tasks (last_holder, repo_id) WHERE state = 'merged';
@@ -343,11 +344,13 @@ CREATE INDEX tasks_of_repo ON tasks (repo_id, id);
 -- Contributors who cannot claim a task again until then, because a maintainer took it from them.
 CREATE TABLE task_bars (
   task_id TEXT NOT NULL REFERENCES tasks (id),
+  repo_id TEXT NOT NULL REFERENCES repositories (id),
   person TEXT NOT NULL,
   until BIGINT NOT NULL,
   PRIMARY KEY (task_id, person)
 );
 CREATE INDEX task_bars_until ON task_bars (until);
+CREATE INDEX task_bars_repo ON task_bars (repo_id, until);
 
 -- Leases and offers, live and ended.
 CREATE TABLE leases (
@@ -386,12 +389,13 @@ CREATE INDEX leases_live_worker ON leases (worker_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_live_repo ON leases (repo_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_live_person ON leases (person, repo_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_due ON leases (expires_at) WHERE ended_at IS NULL;
-CREATE INDEX leases_person ON leases (repo_id, person, ended_at);
 CREATE INDEX leases_ended ON leases (repo_id, ended_at);
 -- The end of a lease claimed by comment is reported on its issue.
 CREATE INDEX leases_untold ON leases (worker_id, ended_at) WHERE ended_at IS NOT NULL AND told = 0 AND via = 'rest';
 CREATE INDEX leases_lapsed ON leases (person, repo_id, ended_at) WHERE state IN ('expired', 'ack_timeout');
 CREATE INDEX leases_released ON leases (person, ended_at) WHERE state = 'released';
+CREATE INDEX leases_given_back ON leases (repo_id, ended_at)
+  WHERE state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest');
 CREATE INDEX leases_state ON leases (state);
 
 -- Area locks. Invariant 2: an area of a repository has at most one holder.
@@ -628,8 +632,8 @@ CREATE UNIQUE INDEX events_feed ON events (feed) WHERE feed IS NOT NULL;
 CREATE INDEX events_waiting ON events (id) WHERE feed IS NULL;
 CREATE INDEX events_waiting_chain ON events (chain, seq) WHERE feed IS NULL;
 
--- The event feed: one order over the events of all chains. Events are numbered after their commit, under the lock of
--- the one row here. Clients follow the numbers, so they never pass an event that was committed late.
+-- The event feed: one order over the events of all chains. On PostgreSQL events are numbered after their commit,
+-- under the lock of the one row here. Clients follow the numbers, so they never pass an event that was committed late.
 CREATE TABLE feed (
   id BIGINT PRIMARY KEY,
   -- The last number given.

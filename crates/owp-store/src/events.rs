@@ -2,26 +2,31 @@
 
 use super::bound::bound;
 use super::columns::columns;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::notifications::Committed;
 use super::nouns::{Audit, Events};
 use super::statement::{Row, query};
 use super::tx::{json_text, statements};
 use data_encoding::HEXLOWER;
+use owp_plants::{Plant, is_planted};
 use owp_pool::event::Event;
 use owp_pool::{EventId, Timestamp};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The chain of events without a repository.
 pub const GLOBAL_CHAIN: &str = "pool";
 
 statements! {
-    CHAIN_NEXT = "INSERT INTO chains (chain, seq, hash) VALUES ($1, 1, '')
-        ON CONFLICT (chain) DO UPDATE SET seq = chains.seq + 1 RETURNING seq, hash";
+    // Gives out numbers of a chain and returns the last one. On PostgreSQL it also locks the chain until the commit.
+    CHAIN_EXTEND = "INSERT INTO chains (chain, seq, hash) VALUES ($1, $2, '')
+        ON CONFLICT (chain) DO UPDATE SET seq = chains.seq + excluded.seq RETURNING seq, hash";
     CHAIN_SEAL = "UPDATE chains SET hash = $2 WHERE chain = $1";
+    FEED_EXTEND = "UPDATE feed SET head = head + $1 WHERE id = 1 RETURNING head";
     EVENT_INSERT = "INSERT INTO events
-        (chain, seq, id, kind, task_id, worker_id, lease_id, payload, salt, digest, hash, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        (chain, seq, id, kind, task_id, worker_id, lease_id, payload, salt, digest, hash, at, feed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     EVENTS_RECENT = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1");
     // Only the latest events, so that hidden ones do not cause a scan of the whole table.
@@ -55,61 +60,123 @@ pub struct EventRow {
     pub at: Timestamp,
 }
 
+/// An event of a transaction, which is written at its end.
+#[derive(Debug)]
+pub(super) struct NewEvent {
+    chain: String,
+    id: EventId,
+    kind: &'static str,
+    task: Option<String>,
+    worker: Option<String>,
+    lease: Option<String>,
+    payload: String,
+    salt: String,
+    digest: String,
+}
+
+/// The end of a chain while events are added to it.
+struct ChainEnd {
+    seq: i64,
+    hash: String,
+}
+
 impl Events<'_> {
-    /// Appends events to the chain of the job's scope.
-    pub async fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
+    /// Appends events to the chain of the job's scope. They are written when the transaction ends, those of all its jobs
+    /// together.
+    pub fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
         for event in events {
-            self.append_one(event).await?;
+            let chain = self.chain.clone();
+            let id = EventId::from_uuid_bytes(&self.new_id());
+            let salt = HEXLOWER.encode(&self.salt());
+            let payload = json_text(&event.payload)?;
+            let digest = hex_sha256(&[salt.as_bytes(), payload.as_bytes()]);
+            let (task, worker, lease) = (
+                event.task.as_ref().map(ToString::to_string),
+                event.worker.as_ref().map(ToString::to_string),
+                event.lease.as_ref().map(ToString::to_string),
+            );
+            self.news.push(Committed { chain: chain.clone(), kind: event.kind, task: event.task.clone() });
+            let kind = event.kind.name();
+            self.events.push(NewEvent { chain, id, kind, task, worker, lease, payload, salt, digest });
         }
         Ok(())
     }
 
-    async fn append_one(&mut self, event: &Event) -> Result<(), StoreError> {
-        let chain = self.chain.clone();
-        let next = self.one(query(CHAIN_NEXT).bind(chain.as_str())).await?;
-        let next = next.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
-        let (seq, previous): (i64, String) = (next.try_get("seq")?, next.try_get("hash")?);
-        let id = EventId::from_uuid_bytes(&self.new_id());
-        let salt = HEXLOWER.encode(&self.salt());
-        let payload = json_text(&event.payload)?;
-        let digest = hex_sha256(&[salt.as_bytes(), payload.as_bytes()]);
-        let (task, worker, lease) = (
-            event.task.as_ref().map(ToString::to_string),
-            event.worker.as_ref().map(ToString::to_string),
-            event.lease.as_ref().map(ToString::to_string),
-        );
+    /// Writes the events of the transaction. Where there is one writer, they also get their numbers in the feed.
+    pub(super) async fn write(&mut self) -> Result<(), StoreError> {
+        let events = std::mem::take(&mut self.events);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut ends = self.extend_chains(&events).await?;
+        let mut feed = self.extend_feed(events.len()).await?;
         let at = self.now().0;
-        let link = Link {
-            previous: &previous,
-            chain: &chain,
-            seq,
-            id: id.as_str(),
-            kind: event.kind.name(),
-            task: task.as_deref(),
-            worker: worker.as_deref(),
-            lease: lease.as_deref(),
-            at,
-            digest: &digest,
-        };
-        let hash = link.hash();
-        let insert = bound!(EVENT_INSERT {
-            chain: chain.as_str(),
-            seq: seq,
-            id: id.as_str(),
-            kind: event.kind.name(),
-            task_id: task,
-            worker_id: worker,
-            lease_id: lease,
-            payload: payload,
-            salt: salt,
-            digest: digest.as_str(),
-            hash: hash.as_str(),
-            at: at,
-        });
-        self.run(insert).await?;
-        self.run(query(CHAIN_SEAL).bind(chain.as_str()).bind(hash.as_str())).await?;
-        self.news.push(Committed { chain, kind: event.kind, task: event.task.clone() });
+        for event in events {
+            let end = ends.get_mut(&event.chain);
+            let end = end.ok_or_else(|| StoreError::Corrupt("an event has no chain".to_owned()))?;
+            end.seq += 1;
+            feed = feed.map(|last| last + 1);
+            let link = Link {
+                previous: &end.hash,
+                chain: &event.chain,
+                seq: end.seq,
+                id: event.id.as_str(),
+                kind: event.kind,
+                task: event.task.as_deref(),
+                worker: event.worker.as_deref(),
+                lease: event.lease.as_deref(),
+                at,
+                digest: &event.digest,
+            };
+            end.hash = link.hash();
+            let insert = bound!(EVENT_INSERT {
+                chain: event.chain,
+                seq: end.seq,
+                id: event.id.as_str(),
+                kind: event.kind,
+                task_id: event.task,
+                worker_id: event.worker,
+                lease_id: event.lease,
+                payload: event.payload,
+                salt: event.salt,
+                digest: event.digest,
+                hash: end.hash.as_str(),
+                at: at,
+                feed: feed,
+            });
+            self.run(insert).await?;
+        }
+        for (chain, end) in ends {
+            self.run(query(CHAIN_SEAL).bind(chain).bind(end.hash)).await?;
+        }
         Ok(())
+    }
+
+    /// Gives out the numbers of these events in their chains; returns where each chain ended before.
+    async fn extend_chains(&mut self, events: &[NewEvent]) -> Result<BTreeMap<String, ChainEnd>, StoreError> {
+        let mut counts = BTreeMap::<&str, i64>::new();
+        for event in events {
+            *counts.entry(&event.chain).or_default() += 1;
+        }
+        let mut ends = BTreeMap::new();
+        for (chain, count) in counts {
+            let row = self.one(query(CHAIN_EXTEND).bind(chain).bind(count)).await?;
+            let row = row.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
+            let seq = row.try_get::<i64, _>("seq")? - count;
+            ends.insert(chain.to_owned(), ChainEnd { seq, hash: row.try_get("hash")? });
+        }
+        Ok(ends)
+    }
+
+    /// Gives out numbers in the feed where there is one writer; returns the last number before. Elsewhere events are
+    /// numbered after their commit, see [`super::feed`].
+    async fn extend_feed(&mut self, count: usize) -> Result<Option<i64>, StoreError> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(None);
+        }
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let behind = i64::from(is_planted(Plant::FeedHeadStaysBehind) && count > 2);
+        Ok(Some(self.number(query(FEED_EXTEND).bind(count - behind)).await? - count + behind))
     }
 
     /// Returns the latest events of all chains, newest first.

@@ -1,11 +1,13 @@
 //! The feed: one order over the events of all chains, for cursors and streams.
 //!
-//! Events are written under the locks of their own chains and have no position in the feed at first. A numbering step
-//! gives committed events consecutive numbers while it holds the single row of `feed`, which nothing else locks. So no
-//! commit waits for it, and numbers become visible in order. A reader of `feed > n` therefore never skips an event,
-//! whichever replica wrote it and however late it was committed (invariant 13).
+//! On SQLite, which has one writer, events get their numbers when they are written. On PostgreSQL they are written under
+//! the locks of their own chains and have no position in the feed at first. A numbering step gives committed events
+//! consecutive numbers while it holds the single row of `feed`, which nothing else locks. So no commit waits for it, and
+//! numbers become visible in order. A reader of `feed > n` therefore never skips an event, whichever replica wrote it and
+//! however late it was committed (invariant 13).
 
 use super::columns::columns;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::events::{EventRow, event_row};
 use super::lane::Scope;
@@ -72,10 +74,10 @@ impl FeedRow {
 }
 
 impl Store {
-    /// Numbers waiting events, at most one batch, and returns how many. If none waits, it writes nothing. It sends no
-    /// notification, because the events are not new.
+    /// Numbers waiting events, at most one batch, and returns how many. If none waits, it writes nothing; on SQLite none
+    /// ever does. It sends no notification, because the events are not new.
     pub async fn number_feed(&self) -> Result<usize, StoreError> {
-        if !self.read(transaction!(|tx| tx.feed().waits().await)).await? {
+        if self.dialect() == Dialect::Sqlite || !self.read(transaction!(|tx| tx.feed().waits().await)).await? {
             return Ok(0);
         }
         self.write(Scope::global(), transaction!(|tx| tx.feed().number_next(FEED_BATCH).await)).await

@@ -316,9 +316,10 @@ async fn open(
 /// Runs one of several jobs. Returns the error if the job was undone but the rest of the batch can commit.
 async fn run_in_savepoint(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
     tx.raw("SAVEPOINT job").await?;
-    let told = tx.news.len();
+    let (written, told) = (tx.events.len(), tx.news.len());
     let kept = run_job(tx, scope, run).await;
     if !matches!(kept, Ok(true)) {
+        tx.events.truncate(written);
         tx.news.truncate(told);
         tx.raw("ROLLBACK TO SAVEPOINT job").await?;
         tx.failed = false;

@@ -42,6 +42,7 @@ statements! {
         WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50");
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
+    // Index leases_given_back.
     DECLINES_IN = concat!("SELECT l.task_id, l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.repo_id = $1 AND l.ended_at > $2 AND ", given_back!(), "
         GROUP BY l.task_id, l.worker_id ORDER BY l.task_id, l.worker_id");

@@ -74,7 +74,6 @@ impl SqlitePool {
     /// [`StoreError::Closed`] after [`SqlitePool::close`], [`StoreError::TooLate`] if none was free within `patience`.
     pub(super) async fn begin(&self, begin: &'static str, patience: Duration) -> Result<SqliteTransaction, StoreError> {
         let places = Arc::clone(&self.0.places);
-        // A timer needs a runtime, which the lane's thread has not; it is the only one that asks its pool.
         let place = match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => tokio::time::timeout(patience, places.acquire_owned())

@@ -42,21 +42,22 @@ statements! {
         JOIN repositories r ON r.id = l.repo_id
         WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
     READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
-    // Index leases_person.
+    // Index leases_released.
     RELEASES_IN = "SELECT ended_at FROM leases WHERE repo_id = $1 AND person = $2 AND state = 'released'
         AND ended_at > $3 ORDER BY ended_at DESC LIMIT 50";
     // Index leases_released.
     RELEASES = "SELECT repo_id, ended_at FROM leases WHERE person = $1 AND state = 'released' AND ended_at > $2
         ORDER BY ended_at DESC LIMIT 200";
-    BAR = "INSERT INTO task_bars (task_id, person, until) VALUES ($1, $2, $3)
+    BAR = "INSERT INTO task_bars (task_id, repo_id, person, until)
+        SELECT id, repo_id, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM tasks WHERE id = $1
         ON CONFLICT (task_id, person) DO UPDATE SET until = excluded.until";
     BAR_LIFT = "DELETE FROM task_bars WHERE task_id = $1 AND person = $2";
     // Index task_bars_until.
     BARS_FORGET = "DELETE FROM task_bars WHERE until <= $1";
     BARS_OF = "SELECT person, until FROM task_bars WHERE task_id = $1 AND until > $2 ORDER BY person";
-    // Index task_bars_until, because few bars are in force.
-    BARS_IN = "SELECT b.task_id, b.person, b.until FROM task_bars b JOIN tasks t ON t.id = b.task_id
-        WHERE b.until > $2 AND t.repo_id = $1 ORDER BY b.task_id, b.person";
+    // Index task_bars_repo.
+    BARS_IN = "SELECT task_id, person, until FROM task_bars WHERE repo_id = $1 AND until > $2
+        ORDER BY task_id, person";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
         ORDER BY at DESC LIMIT $4";

@@ -136,7 +136,7 @@ impl Tasks<'_> {
         if is_planted(Plant::EndsHaveNoEvent) && moved.lease.as_ref().is_some_and(|lease| !lease.is_live()) {
             return Ok(());
         }
-        self.events().append(&moved.events).await
+        self.events().append(&moved.events)
     }
 
     /// Writes the fields of a task that moves change.

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::events::NewEvent;
 use super::lane::LaneSettings;
 use super::notifications::Committed;
 use super::statement::{Read, Row, Sql, query};
@@ -19,6 +20,8 @@ pub struct Tx {
     minted: Arc<AtomicU64>,
     /// The chain that receives the events of the current job.
     pub(super) chain: String,
+    /// Events to write at the end.
+    pub(super) events: Vec<NewEvent>,
     /// Notifications to send after the commit.
     pub(super) news: Vec<Committed>,
     /// The cause of the current job, see [`super::because`].
@@ -37,8 +40,9 @@ impl Tx {
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
         let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
-        let (news, cause, now, dialect) = (Vec::new(), None, Timestamp(now), settings.dialect);
-        Ok(Self { inner, now, entropy, minted, chain, news, cause, dialect, failed: false })
+        let (events, news, cause) = (Vec::new(), Vec::new(), None);
+        let (now, dialect) = (Timestamp(now), settings.dialect);
+        Ok(Self { inner, now, entropy, minted, chain, events, news, cause, dialect, failed: false })
     }
 
     /// Returns the time shared by every statement of this transaction.
@@ -96,7 +100,8 @@ impl Tx {
     }
 
     /// Commits the transaction and returns the notifications to send.
-    pub(super) async fn commit(self) -> Result<Vec<Committed>, StoreError> {
+    pub(super) async fn commit(mut self) -> Result<Vec<Committed>, StoreError> {
+        self.events().write().await?;
         self.inner.commit().await?;
         Ok(self.news)
     }

@@ -65,6 +65,9 @@ statements! {
         WHERE id = $1 AND sender_until <= $3 AND next_write_at <= $3";
     SENDER_FREE = "UPDATE installations SET sender_until = 0,
         next_write_at = CASE WHEN next_write_at < $2 THEN $2 ELSE next_write_at END WHERE id = $1";
+    SENDER_RESTS = "UPDATE installations SET next_write_at = $2 WHERE id = $1 AND next_write_at < $2";
+    // Locks the row on both engines until the commit.
+    SENDER_HOLDS = "UPDATE installations SET sender_until = sender_until WHERE id = $1 AND sender_until = $2";
     WRITE_COUNT = "UPDATE installations SET
         hour_writes = CASE WHEN hour_began + $3 <= $2 THEN $4 ELSE hour_writes + $4 END,
         hour_began = CASE WHEN hour_began + $3 <= $2 THEN $2 ELSE hour_began END
@@ -117,6 +120,8 @@ pub struct WantedComment {
     pub repo_name: String,
     /// The installation that writes it.
     pub installation: i64,
+    /// The end of the sender's turn, which tells its turn from those of others.
+    pub turn: Timestamp,
     /// The issue.
     pub issue: i64,
     /// The key hidden in the body.
@@ -231,18 +236,30 @@ impl Comments<'_> {
         let last_rank: i64 = row.try_get("last_rank")?;
         // Another sender may have held the installation before us. Only a query after the take sees what it sent.
         let hold = if is_planted(Plant::SendersDoNotTakeTurns) { Span(0) } else { hold };
-        let take = query(SENDER_TAKE).bind(installation).bind((now + hold).0).bind(now.0);
+        let turn = now + hold;
+        let take = query(SENDER_TAKE).bind(installation).bind(turn.0).bind(now.0);
         if self.run(take).await? != 1 {
             return Ok(None);
         }
         for rank in SendRank::ALL.into_iter().map(SendRank::code).filter(|code| *code <= last_rank) {
             let first = query(WANTED_FIRST).bind(repo.clone()).bind(now.0).bind(rank);
             if let Some(row) = self.one(first).await? {
-                return wanted(&row).map(Some);
+                return wanted(&row, turn).map(Some);
             }
         }
         self.release_sender(installation, now).await?;
         Ok(None)
+    }
+
+    /// Returns true while a sender's turn lasts, and keeps others from taking it until the commit. A sender that froze may
+    /// resume after another sender's turn.
+    pub async fn holds_turn(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
+        Ok(self.run(query(SENDER_HOLDS).bind(wanted.installation).bind(wanted.turn.0)).await? == 1)
+    }
+
+    /// Lets an installation rest until then, whoever has the turn.
+    pub async fn rest(&mut self, installation: i64, until: Timestamp) -> Result<(), StoreError> {
+        self.run(query(SENDER_RESTS).bind(installation).bind(until.0)).await.map(drop)
     }
 
     /// Releases the installation; its next write is not before `next_write`.
@@ -264,8 +281,11 @@ impl Comments<'_> {
     }
 
     /// Records that a create is about to be sent. Returns false if the comment was withdrawn or its text changed after
-    /// it was taken, or if another sender has begun to create it; then it must not be sent.
+    /// it was taken, or if the sender's turn is over; then it must not be sent.
     pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
+        if !self.holds_turn(wanted).await? && !is_planted(Plant::FrozenSenderCreatesAgain) {
+            return Ok(false);
+        }
         let (now, taken) = (self.now().0, wanted.attempt_at.unwrap_or_default().0);
         let unguarded = i64::from(is_planted(Plant::FrozenSenderCreatesAgain));
         let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(unguarded).bind(wanted.body.clone());
@@ -317,13 +337,14 @@ impl Comments<'_> {
     }
 }
 
-fn wanted(row: &Row) -> Result<WantedComment, StoreError> {
+fn wanted(row: &Row, turn: Timestamp) -> Result<WantedComment, StoreError> {
     let attempt_at: Option<i64> = row.try_get("attempt_at")?;
     Ok(WantedComment {
         repo: RepoId::new(row.try_get::<String, _>("repo_id")?),
         github_id: row.try_get("github_id")?,
         repo_name: row.try_get("repo_name")?,
         installation: row.try_get("installation_id")?,
+        turn,
         issue: row.try_get("issue")?,
         key: row.try_get("key")?,
         body: row.try_get("body")?,

@@ -7,7 +7,11 @@ use super::nouns::{LinkCodes, People, Tokens, Workers};
 use super::statement::{Row, query};
 use super::tx::{json, json_text, statements, words};
 use owp_pool::worker::{Capabilities, Load, Worker, WorkerStatus};
-use owp_pool::{Person, Timestamp, WorkerId};
+use owp_pool::{Person, Span, Timestamp, WorkerId};
+
+/// A sign of life is not written while the last one is younger than this. Far below every time for which a worker may
+/// be silent.
+const PRESENCE_PRECISION: Span = Span::secs(5);
 
 statements! {
     WORKER_INSERT = "INSERT INTO workers
@@ -21,7 +25,10 @@ statements! {
     WORKER_PROFILE = "UPDATE workers SET skills = $2, capacity = $3, max_concurrent = $4 WHERE id = $1";
     WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
-    WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note) WHERE id = $1";
+    // Writes nothing when a sign of life was recorded shortly before, after $5, and says the same.
+    WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note)
+        WHERE id = $1 AND (last_seen NOT BETWEEN $5 AND $2 OR status <> COALESCE($3, status)
+            OR note IS DISTINCT FROM COALESCE($4, note))";
     // Also ends a pause that the last heartbeat asked for.
     WORKER_RESUME = "UPDATE workers SET paused = 0,
         status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";
@@ -156,16 +163,17 @@ impl Workers<'_> {
         self.run(says).await.map(drop)
     }
 
-    /// Records a sign of life. A field that is `None` keeps its value.
+    /// Records a sign of life, with a precision of five seconds. A field that is `None` keeps its value.
     pub async fn record_seen(
         &mut self,
         id: &WorkerId,
         status: Option<WorkerStatus>,
         note: Option<&str>,
     ) -> Result<(), StoreError> {
-        let now = self.now().0;
-        let seen = query(WORKER_SEEN).bind(id.as_str()).bind(now).bind(status.map(WorkerStatus::name)).bind(note);
-        self.run(seen).await.map(drop)
+        let now = self.now();
+        let status = status.map(WorkerStatus::name);
+        let seen = query(WORKER_SEEN).bind(id.as_str()).bind(now.0).bind(status).bind(note);
+        self.run(seen.bind((now - PRESENCE_PRECISION).0)).await.map(drop)
     }
 
     /// Pauses a worker regardless of its heartbeats, or ends every pause of it.

@@ -15,6 +15,8 @@ on_both!(
     a_late_command_survives_two_wrong_answers_at_once,
     a_late_command_survives_three_wrong_answers_a_quarter_of_an_hour_apart,
     a_late_command_whose_comment_is_gone_is_dropped,
+    a_command_is_heard_although_the_return_of_its_repository_was_missed,
+    a_command_in_a_repository_that_left_is_dropped,
 );
 
 fn refused(status: u16) -> Fault {
@@ -141,5 +143,52 @@ async fn a_late_command_whose_comment_is_gone_is_dropped(db: Db) {
     assert_eq!(w.state(issue).await, "ready");
     let open = w.engine.views().overview().await.unwrap().pending_deliveries;
     assert_eq!(open, 0, "it is not asked for again");
+    w.check_promises().await;
+}
+
+async fn a_command_is_heard_although_the_return_of_its_repository_was_missed(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.github.as_user("mona").set_archived(REPO, true).unwrap();
+    w.receive().await;
+    hear(&w).await;
+    w.engine.intake().step_installations().await.unwrap();
+    // For hours GitHub refuses the App's credentials, because the pool's clock is wrong.
+    for list in ["/app/installations", "/installation/repositories"] {
+        w.github.fault(refused(401).on("GET", list).times(1000));
+    }
+    w.github.as_user("mona").set_archived(REPO, false).unwrap();
+    w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
+    w.receive().await;
+    hear(&w).await;
+    for _ in 0..20 {
+        w.advance(Span::minutes(15));
+        hear(&w).await;
+    }
+    assert_eq!(w.state(issue).await, "ready");
+    w.github.clear_faults();
+    for _ in 0..12 {
+        w.advance(Span::minutes(30));
+        hear(&w).await;
+        ten_minutes(&w).await;
+    }
+    assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn a_command_in_a_repository_that_left_is_dropped(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
+    w.github.as_user("mona").set_archived(REPO, true).unwrap();
+    w.engine.intake().step_installations().await.unwrap();
+    w.receive().await;
+    for _ in 0..12 {
+        hear(&w).await;
+        w.advance(Span::minutes(15));
+    }
+    let open = w.engine.views().overview().await.unwrap().pending_deliveries;
+    assert_eq!(open, 0, "it is not asked for again");
+    assert_eq!(w.events("delivery.dead").await, 0);
     w.check_promises().await;
 }

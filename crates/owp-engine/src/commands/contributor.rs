@@ -129,7 +129,7 @@ pub(super) async fn extend(tx: &mut Tx, repo: &RepoContext, asked: &Asked, task:
     }
     tx.leases().renew(&lease.id, until).await?;
     let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339(), "by": asked.author.login }));
-    tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)])?;
     update::lease(tx, repo, &task, None).await?;
     Ok(Outcome::Extended { until })
 }
@@ -230,7 +230,7 @@ pub(super) async fn join(
         agents::name(tx, &worker.person, named).await?;
         joined["agents"] = json!(logins);
     }
-    tx.events().append(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)]).await?;
+    tx.events().append(&[Event::new(EventKind::PersonJoined, joined).about_worker(&worker.id)])?;
     if agents.is_some() {
         // Pull requests that an agent opened before it was named answer the task now.
         for lease in tx.leases().live_of_person(&repo.row.id, &worker.person).await? {
@@ -282,7 +282,7 @@ pub(super) async fn unlink(tx: &mut Tx, asked: &Asked) -> Result<Outcome, Engine
     for client in clients {
         tx.workers().detach(&client.id).await?;
         let event = Event::new(EventKind::WorkerUnlinked, json!({ "login": asked.author.login }));
-        tx.events().append(&[event.about_worker(&client.id)]).await?;
+        tx.events().append(&[event.about_worker(&client.id)])?;
         workers.push(client.name);
     }
     if workers.is_empty() {

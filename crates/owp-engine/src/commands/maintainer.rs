@@ -36,7 +36,7 @@ async fn set_trust(
     let person = tx.people().record(account.id, &account.login, account.is_bot).await?;
     tx.standings().set_trust(&repo.row.id, &person, level, &asked.author.login).await?;
     let set = json!({ "login": account.login, "level": level, "by": asked.author.login });
-    Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)]).await?)
+    Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)])?)
 }
 
 pub(super) async fn trust(
@@ -79,7 +79,7 @@ pub(super) async fn budget(
     };
     tx.repos().set_command_budget(&repo.row.id, command).await?;
     let set = json!({ "budget": command, "by": asked.author.login });
-    tx.events().append(&[Event::new(EventKind::BudgetSet, set)]).await?;
+    tx.events().append(&[Event::new(EventKind::BudgetSet, set)])?;
     let mut fresh = repo.clone();
     fresh.row.command_budget = command;
     Ok(Outcome::BudgetSet(budget_line(tx, &fresh).await?))
@@ -107,7 +107,7 @@ pub(super) async fn ignore(
     }
     tx.pulls().set_ignored(&repo.row.id, number, !off).await?;
     let set = json!({ "pull": number, "ignored": !off, "by": asked.author.login });
-    tx.events().append(&[Event::new(EventKind::PullIgnored, set)]).await?;
+    tx.events().append(&[Event::new(EventKind::PullIgnored, set)])?;
     for task in tx.tasks().of_pull(&repo.row.id, number).await? {
         if !off {
             update::pull_over(tx, repo, &task, &pull, PullEnd::Ignored).await?;
@@ -135,7 +135,7 @@ pub(super) async fn pause(
     let reason = reason.unwrap_or("no reason given").to_owned();
     let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": asked.author.login });
     tx.repos().set_pause(&repo.row.id, Some(&Pause { until, reason })).await?;
-    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)])?;
     let end = until.map_or_else(|| "until `/owp resume`".to_owned(), |until| format!("until {}", until.human()));
     Ok(Outcome::Done(format!("nothing is handed out here {end}. What people hold stays theirs.")))
 }
@@ -143,7 +143,7 @@ pub(super) async fn pause(
 pub(super) async fn resume(tx: &mut Tx, repo: &RepoContext, asked: &Asked) -> Result<Outcome, EngineError> {
     tx.repos().set_pause(&repo.row.id, None).await?;
     let resumed = json!({ "resumed": true, "by": asked.author.login });
-    tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)]).await?;
+    tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)])?;
     // A comment cannot end a pause that the policy schedules.
     let fresh = RepoContext { row: RepoRow { pause: None, ..repo.row.clone() }, ..repo.clone() };
     if let Some(pause) = fresh.pause(tx.now()) {
@@ -176,7 +176,7 @@ pub(super) async fn approve(
     tx.tasks().update(&task).await?;
     tx.tasks().set_extras(&task.id, &extras).await?;
     let approved = Event::new(EventKind::TaskApproved, json!({ "by": asked.author.login })).about_task(&task.id);
-    tx.events().append(&[approved]).await?;
+    tx.events().append(&[approved])?;
     update::notes(tx, repo, &task).await?;
     Ok(Outcome::Approved)
 }
@@ -201,7 +201,7 @@ pub(super) async fn assign(
     task.reservation = Some(Reservation { person, until });
     tx.tasks().update(&task).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "reserved_for": account.login, "by": asked.author.login }));
-    tx.events().append(&[event.about_task(&task.id)]).await?;
+    tx.events().append(&[event.about_task(&task.id)])?;
     update::notes(tx, repo, &task).await?;
     // Pull requests that the assignee opened earlier answer the task now.
     pulls::judge_open_pulls(tx, repo, &task).await?;

@@ -66,7 +66,7 @@ impl Comments<'_> {
                     .into());
                 }
                 let retried = json!({ "issue": issue, "key": key, "by": "operator" });
-                tx.events().append(&[Event::new(EventKind::CommentRetried, retried)]).await?;
+                tx.events().append(&[Event::new(EventKind::CommentRetried, retried)])?;
                 settle(keep, tx, &()).await
             }),
         )

@@ -208,6 +208,19 @@ impl Comments<'_> {
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
         self.write(scope, transaction!(|tx| {
 let now = tx.now();
+                    if !tx.comments().holds_turn(&wanted).await? {
+                        // Another sender has had a turn since, and may have begun what this one did not do. Only what GitHub
+                        // shows is certain.
+                        if wrote {
+                            tx.comments().end_turn(&wanted, true).await?;
+                        }
+                        match sent {
+                            Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
+                            Sent::Later(_, Some(at)) => tx.comments().rest(wanted.installation, at).await?,
+                            _ => {}
+                        }
+                        return Ok(());
+                    }
                     if matches!(sent, Sent::Withdrawn) {
                         return Ok(tx.comments().release_sender(wanted.installation, now).await?);
                     }
@@ -237,7 +250,7 @@ let now = tx.now();
                             tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "gave up on a comment");
                             tx.comments().bury(&wanted, &why, in_doubt).await?;
                             let dead = json!({ "issue": wanted.issue, "key": wanted.key, "why": why });
-                            tx.events().append(&[Event::new(EventKind::CommentDead, dead)]).await?;
+                            tx.events().append(&[Event::new(EventKind::CommentDead, dead)])?;
                         }
                     }
                     Ok(tx.comments().release_sender(wanted.installation, next_write).await?)

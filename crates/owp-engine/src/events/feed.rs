@@ -10,10 +10,13 @@ use owp_pool::event::EventKind;
 use owp_pool::{Span, WorkerId};
 use owp_store::{FEED_BATCH, FeedRow, RepoVisibility, StoreError, Tx, transaction};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 /// Maximum number of events examined for a page, including those that a filter hides.
 const SCAN: usize = 1_000;
+/// Time for which events are gathered, so that a step under load costs the same as one at rest.
+const GATHER: Duration = Duration::from_millis(20);
 /// Events per query.
 const CHUNK: usize = 200;
 
@@ -159,13 +162,14 @@ impl Feed<'_> {
         Ok(numbered >= FEED_BATCH)
     }
 
-    /// Waits until this process has committed events since the last call.
+    /// Waits until this process has committed events since the last call, and for those that follow closely.
     pub async fn event_came(&self) {
         let mut commits = self.inner().feed_commits.lock().await;
         match commits.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
+        tokio::time::sleep(GATHER).await;
         // One step covers everything committed before it.
         while matches!(commits.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
     }

@@ -18,9 +18,9 @@ use serde_json::json;
 
 /// Age from which a comment is fetched again before its commands run.
 const LATE: Span = Span::minutes(10);
-/// Number of "not found" answers after which a late comment is taken for deleted. It is more than for an issue, because
-/// a command that is dropped never comes back.
-const MIN_MISSES: i64 = 6;
+/// Number of "not found" answers after which a late comment is taken for deleted, or its repository for gone. It is more
+/// than for an issue, because a command that is dropped never comes back.
+pub(super) const MIN_MISSES: i64 = 6;
 
 /// The thread of a comment.
 #[derive(Debug, Clone, Copy)]

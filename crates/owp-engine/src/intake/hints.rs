@@ -3,6 +3,8 @@
 use crate::Intake;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
+use crate::intake::comment::MIN_MISSES;
+use crate::intake::installations::is_unreadable;
 use crate::reconcile::absent::UNSEEN;
 use crate::reconcile::uptime;
 use crate::tracking::approval::Facts;
@@ -13,7 +15,7 @@ use owp_github::payload::{Edit, IssueSnapshot, RepoRef, UserRef};
 use owp_pool::approval::opt_in;
 use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
-use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
+use owp_store::{Delivery, GitHubRepo, RepoRow, Scope, transaction};
 
 /// A delivery's claims about an issue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,6 +66,34 @@ impl Intake<'_> {
             archived: seen.archived,
         };
         self.take_in(sighting).await.map(Some)
+    }
+
+    /// Returns the repository of a command that was not served until now, once GitHub lists it: its return may have been
+    /// missed. Returns `None` when it is unknown, or after several lists without it.
+    pub(crate) async fn repo_of_command(
+        &self,
+        github_id: i64,
+        installation: Option<i64>,
+        delivery: &Delivery,
+        comment: i64,
+    ) -> Result<Option<RepoRow>, EngineError> {
+        let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
+        let Some(row) = known.filter(|row| row.managed) else { return Ok(None) };
+        let Some(installation) = installation.or(row.installation_id) else { return Ok(None) };
+        if delivery.misses >= MIN_MISSES {
+            tracing::warn!(repo = %row.name, comment, "dropped a command, because its repository is not served");
+            return Ok(None);
+        }
+        let listed = match self.github_side()?.client.installation_repositories(installation).await {
+            Ok(listed) => listed,
+            Err(error) if is_unreadable(&error) => return Err(EngineError::CommentInDoubt(comment)),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(seen) = listed.into_iter().find(|seen| seen.id == github_id && !seen.archived) else {
+            return Err(EngineError::CommentInDoubt(comment));
+        };
+        self.learn_repository(installation, seen).await?;
+        self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await
     }
 
     /// Records a repository the App is installed on, and requests its first count.

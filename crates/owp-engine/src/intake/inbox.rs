@@ -229,8 +229,17 @@ impl Intake<'_> {
             Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
-        let Some(row) = self.repo_of(repo_ref, incoming.installation_id).await? else {
-            return self.finish(delivery).await;
+        let row = match self.repo_of(repo_ref, incoming.installation_id).await? {
+            Some(row) => row,
+            None => match &incoming.kind {
+                Kind::IssueComment { comment, .. } if !lines.is_empty() => {
+                    let installation = incoming.installation_id;
+                    let found = self.repo_of_command(repo_ref.id, installation, delivery, comment.id).await?;
+                    let Some(row) = found else { return self.finish(delivery).await };
+                    row
+                }
+                _ => return self.finish(delivery).await,
+            },
         };
         match &incoming.kind {
             Kind::Issue { .. } => self.process_issue(delivery, row, &incoming).await,
@@ -382,7 +391,7 @@ async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreEr
         None => None,
     };
     let dead = json!({ "delivery": delivery.id, "event": delivery.event, "repo": repo, "why": why });
-    tx.events().append(&[Event::new(EventKind::DeliveryDead, dead)]).await
+    tx.events().append(&[Event::new(EventKind::DeliveryDead, dead)])
 }
 
 /// Returns the key that orders processing: one repository's deliveries run in order, or one installation's.

@@ -25,7 +25,7 @@ enum LossSource {
 }
 
 /// Returns true if an installation's repositories cannot be read, and not for the moment only.
-fn is_unreadable(error: &GitHubError) -> bool {
+pub(super) fn is_unreadable(error: &GitHubError) -> bool {
     error.is_suspended() || error.installation_gone() || matches!(error, GitHubError::NotFound { .. })
 }
 
@@ -115,7 +115,7 @@ impl Intake<'_> {
         Ok(())
     }
 
-    async fn learn_repository(&self, installation_id: i64, seen: RepoInfo) -> Result<(), EngineError> {
+    pub(super) async fn learn_repository(&self, installation_id: i64, seen: RepoInfo) -> Result<(), EngineError> {
         let github_id = seen.id;
         let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
         let unchanged = known.as_ref().is_some_and(|row| {
@@ -137,7 +137,7 @@ impl Intake<'_> {
         };
         let row = self.take_in(sighting).await?;
         let added = Event::new(EventKind::RepoAdded, json!({ "name": row.name }));
-        self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.events().append(&[added]).await?))).await
+        self.write(Scope::repo(&row.id), transaction!(|tx| Ok(tx.events().append(&[added])?))).await
     }
 
     async fn repos_of(&self, installation: i64) -> Result<Vec<RepoRow>, EngineError> {
@@ -167,7 +167,7 @@ impl Intake<'_> {
             Scope::repo(&id),
             transaction!(|tx| {
                 tx.repos().set_inactive(&id, Some(why)).await?;
-                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))])?)
             }),
         )
         .await

@@ -67,7 +67,7 @@ impl Operator<'_> {
                     let until = span.map(|span| tx.now() + span);
                     let paused = json!({ "paused": reason, "until": until.map(Timestamp::rfc3339), "by": "operator" });
                     tx.repos().set_pause(&row.id, Some(&Pause { until, reason })).await?;
-                    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)]).await?;
+                    tx.events().append(&[Event::new(EventKind::RepoUpdated, paused)])?;
                     Ok(until)
                 }),
             )
@@ -86,7 +86,7 @@ impl Operator<'_> {
             transaction!(|tx| {
                 tx.repos().set_pause(&row.id, None).await?;
                 let resumed = json!({ "resumed": true, "by": "operator" });
-                Ok(tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::RepoUpdated, resumed)])?)
             }),
         )
         .await?;
@@ -181,7 +181,7 @@ impl Operator<'_> {
                 let person = Person::GitHub(github_id);
                 tx.standings().set_trust(&row.id, &person, level, "operator").await?;
                 let set = json!({ "github_id": github_id, "login": login, "level": level, "by": "operator" });
-                Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::TrustSet, set)])?)
             }),
         )
         .await?;

@@ -60,7 +60,7 @@ impl Operator<'_> {
             transaction!(|tx| {
                 tx.repos().set_ceiling(&id, max_open_prs, area_locks).await?;
                 let set = json!({ "max_open_prs": max_open_prs, "area_locks": area_locks, "by": "operator" });
-                tx.events().append(&[Event::new(EventKind::BudgetSet, set)]).await?;
+                tx.events().append(&[Event::new(EventKind::BudgetSet, set)])?;
                 Ok(tx.repos().get(&id).await?.map_or(name, |row| row.name))
             }),
         )
@@ -86,7 +86,7 @@ impl Operator<'_> {
                 }
                 tx.repos().remove(&repo.row.id, REMOVED).await?;
                 let removed = json!({ "why": REMOVED, "by": "operator" });
-                tx.events().append(&[Event::new(EventKind::RepoRemoved, removed)]).await?;
+                tx.events().append(&[Event::new(EventKind::RepoRemoved, removed)])?;
                 Ok(closed)
             }),
         )
@@ -173,6 +173,6 @@ async fn add(tx: &mut Tx, repo: &RepoId, new: NewTask) -> Result<AddedTask, Engi
         tx.tasks().set_own_fields(&task.id, &new.extra).await?;
     }
     let created = json!({ "estimate": task.spec.estimate, "priority": task.spec.priority });
-    tx.events().append(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)]).await?;
+    tx.events().append(&[Event::new(EventKind::TaskCreated, created).about_task(&task.id)])?;
     Ok(AddedTask { id: task.id, created: true, warning: None })
 }

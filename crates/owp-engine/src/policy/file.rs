@@ -229,12 +229,12 @@ async fn store(tx: &mut Tx, row: &RepoRow, digest: Option<String>, validated: Re
                 tx.sync().compare_by(&row.id, now).await?;
             }
             let set = json!({ "policy": document, "by": "file", "digest": digest });
-            Ok(tx.events().append(&[Event::new(EventKind::PolicySet, set)]).await?)
+            Ok(tx.events().append(&[Event::new(EventKind::PolicySet, set)])?)
         }
         ReadResult::Bad(why) => {
             if row.file.error.as_ref() != Some(&why) || row.file.digest != digest {
                 let refused = json!({ "why": why, "digest": digest });
-                tx.events().append(&[Event::new(EventKind::PolicyRefused, refused)]).await?;
+                tx.events().append(&[Event::new(EventKind::PolicyRefused, refused)])?;
             }
             Ok(tx.policies().set_error(&row.id, digest.as_deref(), &why).await?)
         }

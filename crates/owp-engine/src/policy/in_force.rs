@@ -55,7 +55,7 @@ impl Policies<'_> {
                 transaction!(|tx| {
                     tx.policies().set(&row.id, document.as_ref()).await?;
                     let event = Event::new(EventKind::PolicySet, json!({ "policy": document, "by": "operator" }));
-                    tx.events().append(&[event]).await?;
+                    tx.events().append(&[event])?;
                     Ok(RepoRow { policy: document, policy_unreadable: None, ..row })
                 }),
             )

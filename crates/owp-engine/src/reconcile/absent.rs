@@ -72,7 +72,7 @@ impl Reconciler<'_> {
                 if !is_planted(Plant::MissingRepositoryStaysAway) {
                     tx.sync().ask_again(&id, now + ASK_AFTER).await?;
                 }
-                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))]).await?)
+                Ok(tx.events().append(&[Event::new(EventKind::RepoRemoved, json!({ "why": why }))])?)
             }),
         )
         .await
@@ -92,7 +92,7 @@ impl Reconciler<'_> {
                     Scope::repo(&row.id),
                     transaction!(|tx| {
                         tx.sync().finish(&id, mine).await?;
-                        Ok(tx.events().append(&[added]).await?)
+                        Ok(tx.events().append(&[added])?)
                     }),
                 )
                 .await;

@@ -82,7 +82,7 @@ impl Reconciler<'_> {
                     return Ok(());
                 }
                 let taken = Event::new(EventKind::CountTaken, json!({ "open": open }));
-                Ok(tx.events().append(&[taken]).await?)
+                Ok(tx.events().append(&[taken])?)
             }),
         )
         .await

@@ -124,7 +124,7 @@ impl Reconciler<'_> {
                         tx.sync().record_count_failure(&id).await?;
                     }
                     if first && !counted {
-                        tx.events().append(&[Event::new(EventKind::CountFailed, json!({ "why": error }))]).await?;
+                        tx.events().append(&[Event::new(EventKind::CountFailed, json!({ "why": error }))])?;
                     }
                     let due = retry_at.max(tx.now() + RETRY);
                     tx.sync().sync_by(&id, due).await?;
@@ -185,7 +185,7 @@ impl Reconciler<'_> {
             Scope::repo(&row.id),
             transaction!(|tx| {
                 tx.repos().record_github(&sighting, false).await?;
-                tx.events().append(&[Event::new(EventKind::RepoUpdated, renamed)]).await?;
+                tx.events().append(&[Event::new(EventKind::RepoUpdated, renamed)])?;
                 Ok(tx.repos().get(&id).await?.unwrap_or(row))
             }),
         )

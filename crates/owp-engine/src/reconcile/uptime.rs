@@ -114,7 +114,7 @@ let lost = tx.now() - alive_at;
                     }
                     let told = json!({ "since": alive_at.rfc3339(), "missed_secs": lost.0 / 1000, "leases": given.leases,
                         "reservations": given.reservations });
-                    tx.events().append(&[Event::new(EventKind::PoolResumed, told)]).await?;
+                    tx.events().append(&[Event::new(EventKind::PoolResumed, told)])?;
                     Ok(Some((lost, given)))
 }))
             .await?;

@@ -154,7 +154,7 @@ async fn to_warn(tx: &mut Tx, engine: &Engine) -> Result<Vec<Lease>, EngineError
 async fn warn_holder(tx: &mut Tx, repo: &RepoContext, lease: &Lease) -> Result<(), EngineError> {
     tx.leases().record_warning(lease).await?;
     let event = Event::new(EventKind::LeaseWarned, json!({ "expires_at": lease.expires_at.rfc3339() }));
-    tx.events().append(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+    tx.events().append(&[event.about_task(&lease.task).about_lease(&lease.id).about_worker(&lease.worker)])?;
     let (Some(task), Some(login)) = (tx.tasks().get(&lease.task).await?, tx.people().login(&lease.person).await?)
     else {
         return Ok(());

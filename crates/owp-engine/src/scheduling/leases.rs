@@ -170,7 +170,7 @@ async fn renew(tx: &mut Tx, repo: &RepoContext, task: &Task, lease: Lease) -> Re
     if until > lease.expires_at {
         tx.leases().renew(&lease.id, until).await?;
         let event = Event::new(EventKind::LeaseExtended, json!({ "until": until.rfc3339() }));
-        tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)]).await?;
+        tx.events().append(&[event.about_task(&task.id).about_lease(&lease.id).about_worker(&lease.worker)])?;
         update::lease(tx, repo, task, None).await?;
     }
     Ok(Lease { expires_at: until, ..lease })

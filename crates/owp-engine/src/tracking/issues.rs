@@ -237,7 +237,7 @@ async fn create(
     if let Some(why) = &task.hold {
         events.push(Event::new(EventKind::TaskHeld, json!({ "reason": why })).about_task(&task.id));
     }
-    tx.events().append(&events).await?;
+    tx.events().append(&events)?;
     pulls::adopt_open_pulls(tx, repo, &task).await?;
     update::notes(tx, repo, &task).await?;
     Ok(task)
@@ -298,7 +298,7 @@ async fn keep_wording(tx: &mut Tx, before: &Task, task: &Task, by: &str) -> Resu
         (old, Some(why)) if old != &task.hold => events.push(event(EventKind::TaskHeld, json!({ "reason": why }))),
         _ => {}
     }
-    Ok(tx.events().append(&events).await?)
+    Ok(tx.events().append(&events)?)
 }
 
 /// Applies an issue's labels and assignees.
@@ -314,7 +314,7 @@ async fn describe(tx: &mut Tx, task: Task, info: &IssueInfo, reading: &LabelRead
             .collect();
     tx.tasks().describe(&fresh).await?;
     let event = Event::new(EventKind::TaskUpdated, json!({ "changed": changed })).about_task(&fresh.id);
-    tx.events().append(&[event]).await?;
+    tx.events().append(&[event])?;
     Ok(fresh)
 }
 
@@ -331,7 +331,7 @@ async fn withhold(tx: &mut Tx, task: Task, withheld: Option<Withheld>) -> Result
         (Some(_), None) if fresh.state == TaskState::Ready => Event::new(EventKind::TaskReady, json!({})),
         _ => return Ok(fresh),
     };
-    tx.events().append(&[event.about_task(&fresh.id)]).await?;
+    tx.events().append(&[event.about_task(&fresh.id)])?;
     Ok(fresh)
 }
 

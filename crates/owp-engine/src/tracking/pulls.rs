@@ -232,7 +232,7 @@ pub(crate) async fn link(
 ) -> Result<(), StoreError> {
     if tx.pulls().link(&repo.row.id, number, task, reported).await? {
         let event = Event::new(EventKind::PullLinked, json!({ "pull": number, "reported": reported }));
-        tx.events().append(&[event.about_task(task)]).await?;
+        tx.events().append(&[event.about_task(task)])?;
     }
     Ok(())
 }

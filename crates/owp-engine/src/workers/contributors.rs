@@ -175,7 +175,7 @@ impl Workers<'_> {
                         None => None,
                     };
                     let event = Event::new(EventKind::WorkerRegistered, json!({ "skills": new.skills }));
-                    tx.events().append(&[event.about_worker(&id)]).await?;
+                    tx.events().append(&[event.about_worker(&id)])?;
                     Ok((id, link))
                 }),
             )

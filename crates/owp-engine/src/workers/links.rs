@@ -87,7 +87,7 @@ pub(crate) async fn redeem(
     tx.link_codes().use_once(hash).await?;
     tx.workers().set_person(&worker.id, person).await?;
     let linked = Event::new(EventKind::WorkerLinked, json!({ "login": login })).about_worker(&worker.id);
-    tx.events().append(&[linked]).await?;
+    tx.events().append(&[linked])?;
     Ok(Ok(worker))
 }
 

@@ -172,7 +172,7 @@ impl Workers<'_> {
             transaction!(|tx| {
                 tx.tokens().insert_fresh(&hash, &id).await?;
                 let event = Event::new(EventKind::WorkerTokenRotated, json!({}));
-                Ok(tx.events().append(&[event.about_worker(&id)]).await?)
+                Ok(tx.events().append(&[event.about_worker(&id)])?)
             }),
         )
         .await?;
@@ -214,7 +214,7 @@ impl Workers<'_> {
                     if tx.workers().revoke(&worker).await? {
                         let said = json!({ "reason": why.name(), "words": words });
                         let event = Event::new(EventKind::WorkerRevoked, said);
-                        tx.events().append(&[event.about_worker(&worker)]).await?;
+                        tx.events().append(&[event.about_worker(&worker)])?;
                     }
                     Ok(tx.leases().live_of_worker(&worker).await?)
                 }),
@@ -332,5 +332,5 @@ async fn apply(tx: &mut Tx, before: WorkerView, change: ProfileChange) -> Result
     if let Some(paused) = change.paused {
         changed["paused"] = json!(paused);
     }
-    Ok(tx.events().append(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)]).await?)
+    Ok(tx.events().append(&[Event::new(EventKind::WorkerUpdated, changed).about_worker(&worker.id)])?)
 }

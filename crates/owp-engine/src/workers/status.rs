@@ -104,7 +104,7 @@ impl Workers<'_> {
                 tx.workers().record_seen(&worker.id, None, None).await?;
                 if task.state != report.status.state() {
                     if let Some(event) = report.event() {
-                        tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)]).await?;
+                        tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)])?;
                     }
                     match (context.row.managed, view) {
                         (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,

@@ -191,7 +191,7 @@ impl Bench {
         self.write(Scope::repo(repo), move |tx| {
             Box::pin(async move {
                 tx.tasks().insert(&task).await?;
-                tx.events().append(&[event]).await
+                tx.events().append(&[event])
             })
         })
         .await

@@ -61,7 +61,7 @@ on_both_engines! {
     async fn the_latest_events_come_newest_first_though_they_share_a_moment(bench) {
         let repo = storied_repo(bench).await;
         bench.change(|tx| Box::pin(async move {
-            tx.events().append(&[Event::new(EventKind::WorkerRegistered, json!({}))]).await
+            tx.events().append(&[Event::new(EventKind::WorkerRegistered, json!({}))])
         })).await;
         let recent = bench.read(|tx| Box::pin(async move { tx.events().recent(4).await })).await;
         let told: Vec<_> = recent.iter().map(|e| (e.kind.as_str(), e.repo.is_some())).collect();
@@ -135,7 +135,7 @@ on_both_engines! {
             store.write(scope, move |tx| {
                 Box::pin(async move {
                     let event = Event::new(EventKind::BudgetSet, json!({ "n": n })).about_worker(&WorkerId::new("w_1"));
-                    tx.events().append(&[event]).await
+                    tx.events().append(&[event])
                 })
             })
         });

@@ -1,7 +1,7 @@
 //! The feed: every event of every chain exactly once, in one order without gaps (invariant 13).
 
 use super::*;
-use crate::{FeedRow, GLOBAL_CHAIN, Scope, Store, StoreError};
+use crate::{Dialect, FeedRow, GLOBAL_CHAIN, Scope, Store, StoreError};
 use futures_util::future::{join, join_all};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::{RepoId, Span};
@@ -16,7 +16,7 @@ async fn tell(store: &Store, scope: Scope, count: usize) {
         .write(scope, move |tx| {
             Box::pin(async move {
                 for n in 0..count {
-                    tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({ "n": n }))]).await?;
+                    tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({ "n": n }))])?;
                 }
                 Ok(())
             })
@@ -34,6 +34,11 @@ async fn number_all(store: &Store) -> usize {
             some => total += some,
         }
     }
+}
+
+/// Returns how many of so many new events wait for their numbers: on SQLite they are written with them.
+fn waiting(bench: &Bench, count: usize) -> usize {
+    if bench.dialect() == Dialect::Sqlite { 0 } else { count }
 }
 
 async fn feed_after(store: &Store, after: i64, limit: i64) -> Vec<FeedRow> {
@@ -67,12 +72,12 @@ on_both_engines! {
     async fn an_event_is_in_the_feed_once_it_has_a_number_and_keeps_it(bench) {
         let repo = bench.repo("acme/rocket").await;
         tell(&bench.store, Scope::repo(&repo), 2).await;
-        assert!(feed_after(&bench.store, 0, 10).await.is_empty());
-        assert_eq!(bench.store.number_feed().await.unwrap(), 2);
+        assert_eq!(feed_after(&bench.store, 0, 10).await.len(), 2 - waiting(bench, 2));
+        assert_eq!(bench.store.number_feed().await.unwrap(), waiting(bench, 2));
         let before: Vec<_> = check(bench, 2).await.into_iter().map(|row| row.event.id).collect();
         assert_eq!(bench.store.number_feed().await.unwrap(), 0, "numbering twice changes nothing");
         tell(&bench.store, Scope::global(), 1).await;
-        assert_eq!(bench.store.number_feed().await.unwrap(), 1);
+        assert_eq!(bench.store.number_feed().await.unwrap(), waiting(bench, 1));
         let after = check(bench, 3).await;
         assert_eq!(before, [after[0].event.id.clone(), after[1].event.id.clone()]);
         assert!(after[2].is_of_the_pool() && !after[1].is_of_the_pool());
@@ -98,15 +103,16 @@ on_both_engines! {
         for n in 0..12 {
             tell(&bench.store, Scope::repo(&repos[n % 2]), 100).await;
         }
-        assert_eq!(bench.store.number_feed().await.unwrap(), 500, "the row is held for a batch at a time");
-        assert_eq!(number_all(&bench.store).await, 700);
+        let first = bench.store.number_feed().await.unwrap();
+        assert_eq!(first, waiting(bench, 500), "the row is held for a batch at a time");
+        assert_eq!(number_all(&bench.store).await, waiting(bench, 700));
         check(bench, 1_200).await;
     }
 
     async fn numbering_rings_no_bell(bench) {
         tell(&bench.store, Scope::global(), 3).await;
         let mut bell = bench.store.committed();
-        assert_eq!(number_all(&bench.store).await, 3);
+        assert_eq!(number_all(&bench.store).await, waiting(bench, 3));
         assert_eq!(bell.try_recv(), Err(TryRecvError::Empty));
     }
 
@@ -142,6 +148,7 @@ on_both_engines! {
             let mut total = 0;
             while writing.load(Ordering::SeqCst) {
                 total += store.number_feed().await.unwrap();
+                tokio::task::yield_now().await;
             }
             total + number_all(store).await
         }));
@@ -158,7 +165,7 @@ on_both_engines! {
         };
         let (numbered, ()) = join(async { join(numberers, writers).await.0 }, reader).await;
         let expected = (0..48).map(|n| 1 + n % 3).sum();
-        assert_eq!(numbered.iter().sum::<usize>(), expected, "no event was numbered twice");
+        assert_eq!(numbered.iter().sum::<usize>(), waiting(bench, expected), "no event was numbered twice");
         check(bench, expected).await;
     }
 }
@@ -171,7 +178,7 @@ async fn an_event_that_is_committed_late_comes_after_what_was_seen_already() {
     let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
     let late = bench.store.write(Scope::repo(&slow), move |tx| {
         Box::pin(async move {
-            tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({}))]).await?;
+            tx.events().append(&[Event::new(EventKind::TaskUpdated, json!({}))])?;
             begun.send(()).unwrap();
             waits.await.unwrap();
             Ok::<_, StoreError>(())

@@ -268,7 +268,7 @@ on_both_engines! {
         let jobs = (0..20).map(|n| {
             bench.write(Scope::repo(&repo), move |tx| {
                 Box::pin(async move {
-                    tx.events().append(&[Event::new(EventKind::BudgetSet, json!({ "n": n }))]).await?;
+                    tx.events().append(&[Event::new(EventKind::BudgetSet, json!({ "n": n }))])?;
                     if n % 3 == 0 { Err(StoreError::Corrupt("on purpose".into())) } else { Ok(()) }
                 })
             })

@@ -14,7 +14,7 @@ async fn tell(store: &Store, scope: Scope, task: &str, fails: bool) -> Result<()
     store
         .write(scope, move |tx| {
             Box::pin(async move {
-                tx.events().append(&[event]).await?;
+                tx.events().append(&[event])?;
                 if fails { Err(StoreError::Corrupt("on purpose".to_owned())) } else { Ok(()) }
             })
         })
@@ -56,7 +56,7 @@ on_both_engines! {
         let mut bell = bench.store.committed();
         let panics: Result<(), StoreError> = bench.store.write(Scope::global(), |tx| {
             Box::pin(async move {
-                tx.events().append(&[Event::new(EventKind::RepoAdded, json!({}))]).await?;
+                tx.events().append(&[Event::new(EventKind::RepoAdded, json!({}))])?;
                 panic!("on purpose");
             })
         }).await;

@@ -50,6 +50,26 @@ on_both_engines! {
         assert_eq!(page(bench, &elsewhere, "").await, (0, None));
     }
 
+    async fn what_is_asked_for_with_every_call_has_its_own_index(bench) {
+        if bench.dialect() == Dialect::Postgres {
+            return; // Its plans depend on the amount of data.
+        }
+        let expected = [
+            ("TASKS_OF_WORKER", "tasks_assignee (assignee=?)"),
+            ("DECLINES_IN", "leases_given_back (repo_id=? AND ended_at>?)"),
+            ("BARS_IN", "task_bars_repo (repo_id=? AND until>?)"),
+            ("RELEASES_IN", "leases_released (person=? AND ended_at>?)"),
+            ("RELEASES", "leases_released (person=? AND ended_at>?)"),
+            ("LEASES_TELL", "leases_untold (worker_id=?"),
+        ];
+        for (name, index) in expected {
+            let (_, sql) = crate::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
+            let steps = bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await;
+            let steps: Vec<String> = steps.iter().map(|step| step.try_get("detail").unwrap()).collect();
+            assert!(steps.iter().any(|step| step.contains(index)), "{name}: {steps:#?}");
+        }
+    }
+
     async fn what_everybody_may_ask_for_walks_along_indexes(bench) {
         if bench.dialect() == Dialect::Postgres {
             return; // Its plans depend on the amount of data.
@@ -57,7 +77,7 @@ on_both_engines! {
         let asked = ["TASKS_PAGE", "TASKS_PAGE_STATE", "TASKS_PAGE_REPO", "TASKS_PAGE_BOTH", "COUNTS_OF_REPO",
             "COUNTS_BY_REPO", "TASKS_BY_STATE", "GRANTS_BY_END", "DEAD_COMMENTS", "DELIVERIES_PENDING", "WANTED_OPEN",
             "LEASES_TELL", "STANDING", "NEWCOMERS_HOLDING", "ANSWERS_PURGE", "ANSWERS_OLD", "OUTCOMES", "SCORED",
-            "DEAD_PAGE", "WANTED_FIRST"];
+            "DEAD_PAGE", "WANTED_FIRST", "TASKS_OF_WORKER", "DECLINES", "DECLINES_IN", "BARS_IN", "RELEASES_IN"];
         for name in asked {
             let (_, sql) = crate::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
             for step in bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await {

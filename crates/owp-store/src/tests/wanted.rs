@@ -177,6 +177,20 @@ on_both_engines! {
         assert_eq!((again.comment_id, again.attempt_at), (None, Some(START)));
     }
 
+    async fn a_sender_whose_turn_is_over_begins_nothing(bench) {
+        let repo = bench.managed_repo(42, "acme/rocket").await;
+        want(bench, &repo, "a", "one").await;
+        let frozen = take(bench).await.unwrap();
+        bench.advance(HOLD);
+        let next = take(bench).await.unwrap();
+        let attempts = bench.change(move |tx| Box::pin(async move {
+            let frozen = (tx.comments().holds_turn(&frozen).await?, tx.comments().record_attempt(&frozen).await?);
+            let next = (tx.comments().holds_turn(&next).await?, tx.comments().record_attempt(&next).await?);
+            Ok((frozen, next))
+        }));
+        assert_eq!(attempts.await, ((false, false), (true, true)));
+    }
+
     async fn a_text_that_was_withdrawn_and_wanted_anew_is_not_sent_in_its_old_words(bench) {
         let repo = bench.managed_repo(42, "acme/rocket").await;
         want(bench, &repo, "all", "old").await;
