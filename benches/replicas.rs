@@ -7,6 +7,7 @@
 //! there is something to grow into.
 
 use owp_testing::postgres::PostgresDatabase;
+use owp_testing::processor_time;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection};
@@ -27,8 +28,6 @@ const MEASURED: Duration = Duration::from_secs(10);
 /// Share of a core for each replica, in percent.
 const SHARE: u64 = 20;
 const GROUPS: &str = "/sys/fs/cgroup/cpu";
-/// Clock ticks a second in `/proc`: the kernel's interface has always 100.
-const TICKS: f64 = 100.0;
 
 #[tokio::main]
 async fn main() {
@@ -92,7 +91,13 @@ async fn measure(repos: usize, replicas: usize, limited: bool) -> Measured {
     let replica_ids: Vec<u32> = pool.iter().map(|replica| replica.child.id()).collect();
     let state = async || {
         let transactions = transactions(&database).await;
-        (Instant::now(), done.load(Ordering::Relaxed), time_of(&replica_ids), time_of(&postgres()), transactions)
+        (
+            Instant::now(),
+            done.load(Ordering::Relaxed),
+            processor_time(&replica_ids),
+            processor_time(&postgres()),
+            transactions,
+        )
     };
     tokio::time::sleep(WARM_UP).await;
     let before = state().await;
@@ -225,15 +230,4 @@ fn postgres() -> Vec<u32> {
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name.trim() == "postgres"))
         .collect()
-}
-
-/// Returns the processor time that these processes took so far, and those of their children that ended, in seconds.
-fn time_of(processes: &[u32]) -> f64 {
-    let ticks = |process: &u32| {
-        let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // The fields after the name: utime, stime, cutime and cstime are the 14th to 17th of all.
-        let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(4);
-        fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>()
-    };
-    processes.iter().map(ticks).sum::<f64>() / TICKS
 }

@@ -10,8 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ADMIN: &str = "an-operators-token-for-the-benchmark";
-/// Clock ticks a second in `/proc`: the kernel's interface has always 100.
-const TICKS: f64 = 100.0;
 /// Tasks in one call.
 const BULK: usize = 250;
 
@@ -120,10 +118,7 @@ impl Server {
 
     /// Returns the processor time that the server took so far, in seconds.
     pub(crate) fn processor_time(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // The fields after the name: utime and stime are the 14th and 15th of all.
-        let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(2);
-        fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
+        owp_testing::processor_time(&[self.child.id()])
     }
 
     /// Returns the memory in use and the most that was ever in use, in MiB.

@@ -6,7 +6,7 @@
 //! may wait for the disk.
 
 use super::error::StoreError;
-use super::statement::{Missing, Row, Sql, Value};
+use super::statement::{Missing, Row, Sql, Value, query};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Rows, ToSql};
 use std::collections::HashMap;
@@ -139,10 +139,7 @@ impl SqliteTransaction {
 
     /// Runs a statement without values.
     pub(super) fn batch(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        let mut statement = self.session()?.connection.prepare_cached(sql)?;
-        let mut done = statement.raw_query();
-        while done.next()?.is_some() {}
-        Ok(())
+        self.run(&query(sql)).map(drop)
     }
 }
 

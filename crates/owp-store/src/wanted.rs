@@ -283,12 +283,13 @@ impl Comments<'_> {
     /// Records that a create is about to be sent. Returns false if the comment was withdrawn or its text changed after
     /// it was taken, or if the sender's turn is over; then it must not be sent.
     pub async fn record_attempt(&mut self, wanted: &WantedComment) -> Result<bool, StoreError> {
-        if !self.holds_turn(wanted).await? && !is_planted(Plant::FrozenSenderCreatesAgain) {
+        let unguarded = is_planted(Plant::FrozenSenderCreatesAgain);
+        if !unguarded && !self.holds_turn(wanted).await? {
             return Ok(false);
         }
         let (now, taken) = (self.now().0, wanted.attempt_at.unwrap_or_default().0);
-        let unguarded = i64::from(is_planted(Plant::FrozenSenderCreatesAgain));
-        let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(unguarded).bind(wanted.body.clone());
+        let attempt = keyed(WANTED_ATTEMPT, wanted).bind(now).bind(taken).bind(i64::from(unguarded));
+        let attempt = attempt.bind(wanted.body.clone());
         Ok(self.run(attempt).await? == 1)
     }
 

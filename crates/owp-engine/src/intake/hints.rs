@@ -72,11 +72,12 @@ impl Intake<'_> {
     /// missed. Returns `None` when it is unknown, or after several lists without it.
     pub(crate) async fn repo_of_command(
         &self,
-        github_id: i64,
+        repo: &RepoRef,
         installation: Option<i64>,
         delivery: &Delivery,
         comment: i64,
     ) -> Result<Option<RepoRow>, EngineError> {
+        let github_id = repo.id;
         let known = self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await?;
         let Some(row) = known.filter(|row| row.managed) else { return Ok(None) };
         let Some(installation) = installation.or(row.installation_id) else { return Ok(None) };
@@ -93,7 +94,7 @@ impl Intake<'_> {
             return Err(EngineError::CommentInDoubt(comment));
         };
         self.learn_repository(installation, seen).await?;
-        self.read(transaction!(|tx| Ok(tx.repos().by_github_id(github_id).await?))).await
+        self.repo_of(repo, Some(installation)).await
     }
 
     /// Records a repository the App is installed on, and requests its first count.

@@ -229,18 +229,13 @@ impl Intake<'_> {
             Kind::Issue { .. } | Kind::IssueComment { .. } | Kind::PullRequest { .. } | Kind::Commit { .. } => {}
         }
         let Some(repo_ref) = &incoming.repository else { return self.finish(delivery).await };
-        let row = match self.repo_of(repo_ref, incoming.installation_id).await? {
-            Some(row) => row,
-            None => match &incoming.kind {
-                Kind::IssueComment { comment, .. } if !lines.is_empty() => {
-                    let installation = incoming.installation_id;
-                    let found = self.repo_of_command(repo_ref.id, installation, delivery, comment.id).await?;
-                    let Some(row) = found else { return self.finish(delivery).await };
-                    row
-                }
-                _ => return self.finish(delivery).await,
-            },
-        };
+        let mut served = self.repo_of(repo_ref, incoming.installation_id).await?;
+        if let (None, Kind::IssueComment { comment, .. }) = (&served, &incoming.kind)
+            && !lines.is_empty()
+        {
+            served = self.repo_of_command(repo_ref, incoming.installation_id, delivery, comment.id).await?;
+        }
+        let Some(row) = served else { return self.finish(delivery).await };
         match &incoming.kind {
             Kind::Issue { .. } => self.process_issue(delivery, row, &incoming).await,
             Kind::PullRequest { number, said } => self.process_pull(delivery, row, *number, *said).await,
