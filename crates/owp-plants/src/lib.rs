@@ -64,6 +64,7 @@ plants! {
     EndsHaveNoEvent = "ends-have-no-event", "The end of a lease writes no audit event.";
     LostCommentIsRepeated = "lost-comment-is-repeated", "A comment whose response was lost is created again without looking for the first.";
     MovedCommentIsRepeated = "moved-comment-is-repeated", "A comment that a transferred issue brought along is written a second time.";
+    EmptySearchIsBelieved = "empty-search-is-believed", "A lost comment is created again after one list that leaves it out.";
     FailedLookClearsTheDoubt = "failed-look-clears-the-doubt", "When the search for a lost comment fails, the comment is created again.";
     FrozenSenderCreatesAgain = "frozen-sender-creates-again", "A sender that freezes after its take creates a comment that another has created meanwhile.";
     SendersDoNotTakeTurns = "senders-do-not-take-turns", "Two senders write comments of one installation at the same time.";

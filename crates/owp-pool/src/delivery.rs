@@ -9,8 +9,13 @@ use super::{Span, Timestamp};
 pub const GIVE_UP_AFTER: Span = Span::days(1);
 /// Age at which a delivery with commands stops delaying later ones of the same contributor.
 pub const MAX_ORDER_DELAY: Span = Span::hours(1);
-/// Minimum number of attempts: the process may have been down for longer than [`GIVE_UP_AFTER`].
-const MIN_ATTEMPTS: i64 = 10;
+/// Minimum number of failures before a delivery is given up, about eight hours of them. Its age alone says little: the
+/// process may have been down for longer than [`GIVE_UP_AFTER`], or its clock may have jumped.
+const MIN_FAILURES: i64 = 60;
+/// The same for losses, about four hours of them.
+const MIN_LOSSES: i64 = 12;
+/// Number of failures after which the delays rise above [`MAX_DELAY_AT_FIRST`].
+const FREQUENT_RETRIES: i64 = 10;
 /// Number of immediate retries after a process took a delivery and did not finish it.
 const MAX_IMMEDIATE_RETRIES: i64 = 3;
 const MAX_DELAY_AT_FIRST: Span = Span::secs(60);
@@ -48,8 +53,8 @@ pub enum RetryDecision {
 pub fn decide_retry(failure: DeliveryFailure, received_at: Timestamp, now: Timestamp) -> RetryDecision {
     let old = now - received_at >= GIVE_UP_AFTER;
     match failure {
-        DeliveryFailure::Failed { before, .. } if old && before >= MIN_ATTEMPTS => RetryDecision::GiveUp,
-        DeliveryFailure::Lost { before } if old && before >= MAX_IMMEDIATE_RETRIES => RetryDecision::GiveUp,
+        DeliveryFailure::Failed { before, .. } if old && before >= MIN_FAILURES => RetryDecision::GiveUp,
+        DeliveryFailure::Lost { before } if old && before >= MIN_LOSSES => RetryDecision::GiveUp,
         DeliveryFailure::Failed { before, retry_at } => {
             RetryDecision::Retry(retry_at.unwrap_or_default().max(now + retry_delay(before)))
         }
@@ -62,10 +67,10 @@ pub fn decide_retry(failure: DeliveryFailure, received_at: Timestamp, now: Times
 }
 
 fn retry_delay(before: i64) -> Span {
-    if before < MIN_ATTEMPTS {
+    if before < FREQUENT_RETRIES {
         return Span::secs(1_i64 << before.clamp(0, 6)).min(MAX_DELAY_AT_FIRST);
     }
-    Span::minutes(before - MIN_ATTEMPTS + 2).min(MAX_DELAY_LATER)
+    Span::minutes(before - FREQUENT_RETRIES + 2).min(MAX_DELAY_LATER)
 }
 
 #[cfg(test)]
@@ -98,13 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_for_a_day_is_given_up_but_not_at_the_first_try_after_a_long_absence() {
+    fn what_fails_for_a_day_is_given_up_but_not_in_the_first_hours_after_a_long_absence() {
         let almost = Span(GIVE_UP_AFTER.0 - 1);
         assert!(matches!(failed(200, almost), RetryDecision::Retry(_)));
         assert_eq!(failed(200, GIVE_UP_AFTER), RetryDecision::GiveUp);
-        assert!(matches!(failed(0, Span::days(3)), RetryDecision::Retry(_)));
-        assert!(matches!(lost(0, Span::days(3)), RetryDecision::Retry(_)));
-        assert_eq!(lost(9, GIVE_UP_AFTER), RetryDecision::GiveUp);
+        assert!(matches!(failed(59, Span::days(3)), RetryDecision::Retry(_)));
+        assert_eq!(failed(60, Span::days(3)), RetryDecision::GiveUp);
+        assert!(matches!(lost(11, Span::days(3)), RetryDecision::Retry(_)));
+        assert_eq!(lost(12, GIVE_UP_AFTER), RetryDecision::GiveUp);
     }
 
     #[test]

@@ -130,8 +130,8 @@ pub(crate) struct Face {
     sandbox: Sandbox,
     /// The last answers to reads, oldest first, with their times.
     said: BTreeMap<String, Vec<(i64, Response<Bytes>)>>,
-    /// Times at which GitHub was wrong, by method and path.
-    wrong_at: BTreeMap<String, i64>,
+    /// Times at which GitHub was wrong, by method and path, and whether it has been right since.
+    wrong_at: BTreeMap<String, (i64, bool)>,
     /// Last time that GitHub was wrong about a list of pull requests, by path.
     pub(crate) lied_about_pulls: BTreeMap<String, i64>,
 }
@@ -141,20 +141,23 @@ impl Face {
         Self { sandbox, said: BTreeMap::new(), wrong_at: BTreeMap::new(), lied_about_pulls: BTreeMap::new() }
     }
 
-    /// Returns true if GitHub may be wrong about this call at `now`.
+    /// Returns true if GitHub may be wrong about this call at `now`. It is wrong once: the next answer is right, however
+    /// late the pool asks.
     pub(crate) fn may_be_wrong(&self, call: &Call, now: i64) -> bool {
         let subject = subject(&call.request);
-        self.wrong_at.get(&subject).is_none_or(|at| now - at > RIGHT_FOR)
+        self.wrong_at.get(&subject).is_none_or(|(at, right)| *right && now - at > RIGHT_FOR)
     }
 
     /// Answers a call. Also returns whether GitHub did what was asked.
     pub(crate) fn answer(&mut self, request: Request<Bytes>, wrong: Option<Wrong>, now: i64) -> (FromGitHub, bool) {
         let (subject, line) = (subject(&request), line(&request));
         if wrong.is_some() {
-            self.wrong_at.insert(subject.clone(), now);
+            self.wrong_at.insert(subject.clone(), (now, false));
             if subject.contains("/pulls") {
                 self.lied_about_pulls.insert(request.uri().path().to_owned(), now);
             }
+        } else if let Some((_, right)) = self.wrong_at.get_mut(&subject) {
+            *right = true;
         }
         match wrong {
             Some(Wrong::Status(status)) => return (Ok(error(status)), false),

@@ -556,6 +556,8 @@ CREATE TABLE wanted_comments (
   due_at BIGINT NOT NULL,
   -- Set before a create is sent and cleared by the response: while it is set, the comment may already exist.
   attempt_at BIGINT,
+  -- Number of lists of the issue's comments, read since that create, that left the comment out.
+  absences BIGINT NOT NULL DEFAULT 0,
   -- Number of times the comment was written again after somebody deleted it.
   rewritten BIGINT NOT NULL DEFAULT 0,
   error TEXT,

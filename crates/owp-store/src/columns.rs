@@ -45,8 +45,8 @@ macro_rules! columns {
     };
     (wanted_comments, $of:literal) => {
         columns!(@ $of
-            repo_id issue key body version sent_version comment_id state send_rank attempts due_at attempt_at rewritten
-            error died_at cause created_at)
+            repo_id issue key body version sent_version comment_id state send_rank attempts due_at attempt_at absences
+            rewritten error died_at cause created_at)
     };
     (workers, $of:literal) => {
         columns!(@ $of

@@ -15,7 +15,7 @@ statements! {
         ORDER BY c.died_at DESC, c.repo_id DESC, c.issue DESC, c.key DESC LIMIT $6";
     // The create of a retried comment may have succeeded without a response. `attempt_at` makes the sender look for it.
     DEAD_RETRY = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL, rewritten = 0,
-        attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
+        absences = 0, attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
         WHERE repo_id = $1 AND issue = $2 AND key = $3 AND state = 'dead'";
     DEAD_RETRY_LIKE = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL
         WHERE repo_id = $1 AND issue = $2 AND state = 'dead' AND error = $3";

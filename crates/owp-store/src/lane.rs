@@ -20,7 +20,7 @@ use owp_base::histogram::{Distribution, Histogram};
 use owp_pool::{Person, RepoId, WorkerId};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -91,6 +91,8 @@ pub(super) struct LaneSettings {
     pub(super) entropy: Entropy,
     /// The counter of the last id, see [`Tx::new_id`].
     pub(super) minted: Arc<AtomicU64>,
+    /// The latest time of any transaction of this process (Unix ms), see [`super::Uptime::latest`].
+    pub(super) latest: Arc<AtomicI64>,
     pub(super) notifier: CommitNotifier,
     /// Decides how commits end, in a simulation.
     pub(super) fate: Option<Arc<dyn CommitFate>>,

@@ -18,7 +18,7 @@ use sqlx::{AnyConnection, Connection as _};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use tokio::sync::mpsc;
 
 /// Jobs that can wait in a lane before callers have to wait too.
@@ -136,9 +136,9 @@ fn lane_settings(
     fate: Option<Arc<dyn CommitFate>>,
 ) -> LaneSettings {
     let StoreOptions { clock, entropy, .. } = options;
-    let (minted, notifier) = (Arc::new(AtomicU64::new(0)), CommitNotifier::new());
+    let (minted, latest, notifier) = (Arc::default(), Arc::default(), CommitNotifier::new());
     let turn = fate.as_ref().map(|_| Arc::default());
-    LaneSettings { pool, dialect, clock, entropy, minted, notifier, fate, turn }
+    LaneSettings { pool, dialect, clock, entropy, minted, latest, notifier, fate, turn }
 }
 
 /// Returns the newest applied migration; 0 if none was applied, as in an empty database.

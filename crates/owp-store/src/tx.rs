@@ -10,7 +10,7 @@ use super::statement::{Read, Row, Sql, query};
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::Timestamp;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// An open transaction. Its statements are sorted by noun, see [`super::nouns`].
 pub struct Tx {
@@ -18,6 +18,8 @@ pub struct Tx {
     now: Timestamp,
     entropy: Entropy,
     minted: Arc<AtomicU64>,
+    /// The latest time of any transaction of this process.
+    pub(super) latest: Arc<AtomicI64>,
     /// The chain that receives the events of the current job.
     pub(super) chain: String,
     /// Events to write at the end.
@@ -39,10 +41,12 @@ impl Tx {
             (_, clock) => clock.now_ms(),
         };
         let chain = super::events::GLOBAL_CHAIN.to_owned();
-        let (entropy, minted) = (settings.entropy.clone(), Arc::clone(&settings.minted));
+        settings.latest.fetch_max(now, Ordering::Relaxed);
+        let (entropy, minted, latest) =
+            (settings.entropy.clone(), Arc::clone(&settings.minted), Arc::clone(&settings.latest));
         let (events, news, cause) = (Vec::new(), Vec::new(), None);
         let (now, dialect) = (Timestamp(now), settings.dialect);
-        Ok(Self { inner, now, entropy, minted, chain, events, news, cause, dialect, failed: false })
+        Ok(Self { inner, now, entropy, minted, latest, chain, events, news, cause, dialect, failed: false })
     }
 
     /// Returns the time shared by every statement of this transaction.

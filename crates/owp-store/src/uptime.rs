@@ -8,6 +8,7 @@ use super::statement::query;
 use super::tx::statements;
 use owp_pool::lease::Lease;
 use owp_pool::{RepoId, Span, Timestamp};
+use std::sync::atomic::Ordering;
 
 /// Extends the acknowledgement deadline, the expiry and the maximum lifetime of live leases granted until $3. $1 is the
 /// extension and $2 is now. No lease gets more time than a new one would have.
@@ -84,6 +85,13 @@ impl Uptime<'_> {
         Ok((at > 0).then_some(Timestamp(at)))
     }
 
+    /// Returns the latest time of any transaction of this process. It lies ahead of now after the clock was set back, even
+    /// when nobody marked that time as alive.
+    #[must_use]
+    pub fn latest(&self) -> Timestamp {
+        Timestamp(self.latest.load(Ordering::Relaxed))
+    }
+
     /// Records that a process is alive now. Returns false if another process did so since `seen`.
     pub async fn mark_alive(&mut self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
         let mark = query(ALIVE_MARK).bind(self.now().0).bind(seen.map_or(0, |at| at.0));
@@ -114,6 +122,7 @@ impl Uptime<'_> {
     /// Pulls back due times, holds and marks that lie further ahead than possible after the clock was set back.
     pub async fn pull_back_due_times(&mut self) -> Result<(), StoreError> {
         let now = self.now();
+        self.latest.store(now.0, Ordering::Relaxed);
         let (soon, earlier) = ((now + Span::minutes(1)).0, (now - Span::hours(24)).0);
         for (sql, bound) in [
             (BACK_REPOS, earlier),

@@ -78,7 +78,7 @@ statements! {
         THEN comment_turns.hour_writes + excluded.hour_writes ELSE excluded.hour_writes END";
     // A sender that froze after its take may come when another has begun, or finished, the same create, or when the
     // comment was withdrawn and wanted anew with another text.
-    WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4 WHERE repo_id = $1 AND issue = $2 AND key = $3
+    WANTED_ATTEMPT = "UPDATE wanted_comments SET attempt_at = $4, absences = 0 WHERE repo_id = $1 AND issue = $2 AND key = $3
         AND ($6 = 1 OR comment_id IS NULL AND COALESCE(attempt_at, 0) = $5 AND body = $7)";
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL, error = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
@@ -90,10 +90,10 @@ statements! {
     WANTED_DELETED = "UPDATE wanted_comments SET comment_id = NULL, attempt_at = NULL, rewritten = rewritten + 1,
         due_at = $4, error = $5 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
-        attempt_at = CASE WHEN $6 = 1 THEN attempt_at ELSE NULL END
+        attempt_at = CASE WHEN $6 IS NULL THEN NULL ELSE attempt_at END, absences = COALESCE($6, 0)
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_DEAD = "UPDATE wanted_comments SET error = $4, died_at = $6,
-        attempt_at = CASE WHEN $7 = 1 THEN attempt_at ELSE NULL END,
+        attempt_at = CASE WHEN $7 IS NULL THEN NULL ELSE attempt_at END, absences = COALESCE($7, 0),
         state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments c WHERE c.state = 'pending'
@@ -136,6 +136,8 @@ pub struct WantedComment {
     pub attempts: i64,
     /// Time of a create request whose outcome is unknown.
     pub attempt_at: Option<Timestamp>,
+    /// Number of lists of the issue's comments, read since that create, that left the comment out.
+    pub absences: i64,
     /// Number of times it was written again after somebody deleted it.
     pub rewritten: i64,
     /// The reason of the last failure.
@@ -313,22 +315,23 @@ impl Comments<'_> {
         self.run(keyed(WANTED_DELETED, wanted).bind(due_at.0).bind(why)).await.map(drop)
     }
 
-    /// Postpones a comment. `unknown` keeps the mark that a create may have taken effect.
+    /// Postpones a comment. `doubt` is `None` if no create can have taken effect; otherwise it is the number of lists that
+    /// left the comment out.
     pub async fn postpone(
         &mut self,
         wanted: &WantedComment,
         due_at: Timestamp,
         why: &str,
-        unknown: bool,
+        doubt: Option<i64>,
     ) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_LATER, wanted).bind(due_at.0).bind(why).bind(i64::from(unknown))).await.map(drop)
+        self.run(keyed(WANTED_LATER, wanted).bind(due_at.0).bind(why).bind(doubt)).await.map(drop)
     }
 
-    /// Makes a comment a dead letter, shown to operators. A text that changed meanwhile gets its own attempt. `unknown`
-    /// keeps the mark that a create may have taken effect, so that a retry looks for it first.
-    pub async fn bury(&mut self, wanted: &WantedComment, why: &str, unknown: bool) -> Result<(), StoreError> {
+    /// Makes a comment a dead letter, shown to operators. A text that changed meanwhile gets its own attempt. With a
+    /// `doubt`, as in [`Comments::postpone`], a retry looks for it first.
+    pub async fn bury(&mut self, wanted: &WantedComment, why: &str, doubt: Option<i64>) -> Result<(), StoreError> {
         let now = self.now().0;
-        let bury = keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version).bind(now).bind(i64::from(unknown));
+        let bury = keyed(WANTED_DEAD, wanted).bind(why).bind(wanted.version).bind(now).bind(doubt);
         self.run(bury).await.map(drop)
     }
 
@@ -353,6 +356,7 @@ fn wanted(row: &Row, turn: Timestamp) -> Result<WantedComment, StoreError> {
         comment_id: row.try_get("comment_id")?,
         attempts: row.try_get("attempts")?,
         attempt_at: attempt_at.map(Timestamp),
+        absences: row.try_get("absences")?,
         rewritten: row.try_get("rewritten")?,
         failure: row.try_get("error")?,
         cause: row.try_get("cause")?,

@@ -6,7 +6,7 @@ use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Settings;
 use owp_pool::Span;
-use owp_sandbox::{PrSpec, Sandbox};
+use owp_sandbox::{Fault, FaultKind, PrSpec, Sandbox};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -17,6 +17,7 @@ on_both!(
     a_death_within_a_count_does_not_delay_the_next,
     a_count_that_is_too_old_hands_out_nothing,
     a_count_that_the_database_broke_is_known_to_have_failed,
+    a_wrong_time_that_nobody_marked_as_alive_holds_up_nothing,
     after_a_clock_was_set_back_everything_goes_on_within_a_minute,
 );
 
@@ -137,6 +138,27 @@ async fn a_count_that_the_database_broke_is_known_to_have_failed(db: Db) {
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
     outside.close().await;
+    w.check_promises().await;
+}
+
+async fn a_wrong_time_that_nobody_marked_as_alive_holds_up_nothing(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
+    w.receive().await;
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    // The clock is a day ahead while the sender is refused, and right again before anything else happens.
+    w.github.fault(Fault::next(FaultKind::ServerError { status: 503 }).on("POST", "/comments"));
+    w.advance(Span::days(1));
+    w.engine.comments().step_sender().await.unwrap();
+    w.advance(Span(-Span::days(1).0));
+    assert!(w.ours(issue).is_empty());
+    w.engine.scheduler().step_expiry().await.unwrap();
+    for _ in 0..3 {
+        w.advance(Span::minutes(1));
+        w.engine.comments().step_sender().await.unwrap();
+    }
+    assert_eq!(w.ours(issue).len(), 1);
     w.check_promises().await;
 }
 

@@ -22,6 +22,8 @@ const RULES: &str = "version: 1\nbudget: { max_open_prs: 100 }\nclaims: { per_wo
 const ISSUES: usize = 42;
 const TALK: usize = 350;
 const DELIVERIES: usize = 900;
+/// More than the time between two comparisons of all tasks with their issues.
+const NEXT_COMPARISON: Span = Span::minutes(11);
 
 on_both!(a_storm_ends_as_calm_weather);
 
@@ -157,7 +159,7 @@ async fn calm(db: Db, waves: &[Vec<Act>]) -> End {
             w.receive().await;
             while w.engine.intake().step_inbox().await.unwrap() {}
         }
-        w.advance(Span::minutes(6));
+        w.advance(NEXT_COMPARISON);
         w.receive().await;
         work(&w).await;
     }
@@ -186,8 +188,8 @@ impl Storm {
                 numbers.play(&storm.w, act);
             }
             storm.blow(0.6).await;
-            // Whatever was lost is found by the count that comes by.
-            storm.w.advance(Span::minutes(6));
+            // Whatever was lost is found by the comparison that comes by.
+            storm.w.advance(NEXT_COMPARISON);
             work(&storm.w).await;
         }
         storm.blow(1.0).await;

@@ -12,6 +12,7 @@ on_both!(
     a_comment_survives_an_absence_that_ends_before_the_second_refusal_is_believed,
     an_error_about_the_repository_confirms_no_refusal_of_a_comment,
     a_lost_create_that_the_search_misses_was_found_by_polling,
+    a_lost_create_that_one_search_misses_is_found_by_the_next,
     a_late_command_survives_two_wrong_answers_at_once,
     a_late_command_survives_three_wrong_answers_a_quarter_of_an_hour_apart,
     a_late_command_whose_comment_is_gone_is_dropped,
@@ -87,6 +88,24 @@ async fn a_lost_create_that_the_search_misses_was_found_by_polling(db: Db) {
     while w.engine.reconciler().step_sync().await.unwrap() {}
     let nothing = FaultKind::Scripted { body: json!([]) };
     w.github.fault(Fault::next(nothing).on("GET", &format!("/repos/*/issues/{issue}/comments")));
+    ten_minutes(&w).await;
+    assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn a_lost_create_that_one_search_misses_is_found_by_the_next(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    ask(&w, issue, "/owp claim").await;
+    w.github.fault(Fault::next(FaultKind::LostAnswer { as_502: false }).on("POST", "/comments"));
+    w.engine.comments().step_sender().await.unwrap();
+    w.github.take_deliveries();
+    let nothing = FaultKind::Scripted { body: json!([]) };
+    w.github.fault(Fault::next(nothing).on("GET", &format!("/repos/*/issues/{issue}/comments")));
+    for _ in 0..3 {
+        send(&w).await;
+    }
+    assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
     ten_minutes(&w).await;
     assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
     w.check_promises().await;

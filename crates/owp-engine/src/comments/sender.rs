@@ -1,7 +1,7 @@
 //! The comment sender: delivers wanted comments to GitHub, one write at a time per installation.
 //!
 //! A create is recorded before it is sent. If its response is lost, the comment first gets time to appear. The sender
-//! then searches for its hidden key before it repeats anything. Only comments of our App count (invariant 9).
+//! then searches for its hidden key, twice, before it repeats anything. Only comments of our App count (invariant 9).
 
 use crate::comments::dead_letters;
 use crate::comments::duplicates;
@@ -22,6 +22,8 @@ const MAX_BACKOFF: Span = Span::minutes(10);
 const CONFIRM_AFTER: Span = Span::secs(20);
 /// The refusal of an edit whose comment GitHub does not show.
 const NOT_SHOWN: &str = "GitHub does not show the comment";
+/// The result of the first search for a comment whose response was lost.
+const NOT_LISTED: &str = "GitHub does not list the comment, which may have been written";
 /// Remark on a deleted comment that is written again; a second deletion is respected.
 const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock, so the search starts a little earlier.
@@ -43,7 +45,7 @@ enum Sent {
     Deleted,
     /// It can never be delivered.
     Never(String),
-    /// GitHub refused it for the first time; ask again.
+    /// GitHub refused it, or did not list it, for the first time; ask again.
     Doubted(String),
     /// It was withdrawn before anything was sent.
     Withdrawn,
@@ -76,7 +78,7 @@ impl Comments<'_> {
         Ok(true)
     }
 
-    async fn send(&self, github: &GitHubSide, wanted: WantedComment) -> Result<(), EngineError> {
+    async fn send(&self, github: &GitHubSide, mut wanted: WantedComment) -> Result<(), EngineError> {
         let handle = RepoHandle { github_id: wanted.github_id, full_name: wanted.repo_name.clone() };
         let writer = github.client.commenter(wanted.installation, handle.clone());
         let reader = github.client.reader(wanted.installation, handle);
@@ -86,7 +88,18 @@ impl Comments<'_> {
         };
         let mut sent = match wanted.comment_id {
             Some(id) => self.update(&writer, &wanted, id).await,
-            None if may_exist => self.look_then_send(&reader, &writer, &wanted, github.app_id).await?,
+            None if may_exist => match self.look(&reader, &writer, &wanted, github.app_id).await? {
+                Some(sent) => sent,
+                // A list that leaves it out once is no proof.
+                None if wanted.attempt_at.is_some()
+                    && wanted.absences == 0
+                    && !is_planted(Plant::EmptySearchIsBelieved) =>
+                {
+                    wanted.absences = 1;
+                    Sent::Doubted(NOT_LISTED.to_owned())
+                }
+                None => self.create(&writer, &wanted).await?,
+            },
             None => self.create(&writer, &wanted).await?,
         };
         if let Sent::Shown(comment) = sent {
@@ -113,7 +126,9 @@ impl Comments<'_> {
                 let Some(wanted) = tx.comments().take(hold, QUOTA).await? else { return Ok(None) };
                 let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                 if settled > tx.now() {
-                    tx.comments().postpone(&wanted, settled, "waiting for a lost answer's effect", true).await?;
+                    tx.comments()
+                        .postpone(&wanted, settled, "waiting for a lost answer's effect", Some(wanted.absences))
+                        .await?;
                     let now = tx.now();
                     tx.comments().release_sender(wanted.installation, now).await?;
                     return Ok(None);
@@ -155,31 +170,26 @@ impl Comments<'_> {
         }
     }
 
-    async fn look_then_send(
+    /// Searches for a comment that may be there already, and brings it up to date. Returns `None` if it is not there.
+    async fn look(
         &self,
         reader: &RepoReader,
         writer: &CommentWriter,
         wanted: &WantedComment,
         app_id: i64,
-    ) -> Result<Sent, EngineError> {
+    ) -> Result<Option<Sent>, EngineError> {
         // What a lost create left is new. What the issue brought along can be of any age.
         let since = wanted.attempt_at.map(|_| wanted.created_at - CLOCK_SLACK);
         let comments = match reader.comments(wanted.issue, since).await {
             Ok(comments) => comments,
-            Err(error) if is_planted(Plant::FailedLookClearsTheDoubt) => {
-                return Ok(Sent::Later(error.to_string(), error.retry_at()));
-            }
             // A failed search is no reason to repeat the create.
-            Err(error) if error.is_transient() && wanted.attempt_at.is_some() => {
-                return Ok(Sent::Unknown(error.to_string()));
-            }
-            Err(error) if error.is_transient() => return Ok(Sent::Later(error.to_string(), error.retry_at())),
-            Err(error) => return Ok(refused(&error, wanted)),
+            Err(error) if error.is_transient() => return Ok(Some(Sent::Later(error.to_string(), error.retry_at()))),
+            Err(error) => return Ok(Some(refused(&error, wanted))),
         };
         let ours = |c: &&CommentInfo| c.via_app_id == Some(app_id) && find_key(&c.body) == Some(wanted.key.as_str());
         let mut found: Vec<_> = comments.iter().filter(ours).collect();
         found.sort_by_key(|comment| comment.id);
-        let Some((first, late)) = found.split_first() else { return self.create(writer, wanted).await };
+        let Some((first, late)) = found.split_first() else { return Ok(None) };
         self.remember_found(wanted, first.id).await?;
         for duplicate in late {
             if let Err(error) = writer.update(duplicate.id, &duplicate_pointer(first.id)).await {
@@ -187,9 +197,9 @@ impl Comments<'_> {
             }
         }
         if first.body == wanted.body {
-            return Ok(Sent::Shown(first.id));
+            return Ok(Some(Sent::Shown(first.id)));
         }
-        Ok(self.update(writer, wanted, first.id).await)
+        Ok(Some(self.update(writer, wanted, first.id).await))
     }
 
     async fn remember_found(&self, wanted: &WantedComment, id: i64) -> Result<(), EngineError> {
@@ -203,7 +213,7 @@ impl Comments<'_> {
         // A failed or unsent comment does not count against the hourly quota; a lost response may.
         let wrote = matches!(sent, Sent::Shown(_) | Sent::Unknown(_));
         // After a lost response the comment may exist, whatever fails later.
-        let in_doubt = wanted.attempt_at.is_some() && !is_planted(Plant::FailedLookClearsTheDoubt);
+        let doubt = wanted.attempt_at.map(|_| wanted.absences).filter(|_| !is_planted(Plant::FailedLookClearsTheDoubt));
         // A dead letter is an event of its repository; other outcomes leave no event.
         let scope = if dead { Scope::repo(&wanted.repo) } else { Scope::global() };
         self.write(scope, transaction!(|tx| {
@@ -231,24 +241,24 @@ let now = tx.now();
                     }
                     match sent {
                         Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
-                        Sent::Unknown(why) => tx.comments().postpone(&wanted, now + settle, &why, true).await?,
+                        Sent::Unknown(why) => tx.comments().postpone(&wanted, now + settle, &why, Some(0)).await?,
                         Sent::Deleted => tx.comments().record_deleted(&wanted, now + spacing, REWRITTEN).await?,
                         Sent::Doubted(why) => {
-                            tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "GitHub refused a comment; asking again");
-                            tx.comments().postpone(&wanted, now + CONFIRM_AFTER, &why, in_doubt).await?;
+                            tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "an answer about a comment is not believed at once; asking again");
+                            tx.comments().postpone(&wanted, now + CONFIRM_AFTER, &why, doubt).await?;
                         }
                         Sent::Withdrawn => {}
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);
                             tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "failed to send a comment; retrying later");
-                            tx.comments().postpone(&wanted, due, &why, in_doubt).await?;
+                            tx.comments().postpone(&wanted, due, &why, doubt).await?;
                             // A rate limit applies to the installation, not to the comment.
                             next_write = next_write.max(retry_at.unwrap_or_default());
                         }
                         Sent::Never(why) => {
                             tracing::error!(repo = %wanted.repo_name, issue = wanted.issue, %why, "gave up on a comment");
-                            tx.comments().bury(&wanted, &why, in_doubt).await?;
+                            tx.comments().bury(&wanted, &why, doubt).await?;
                             let dead = json!({ "issue": wanted.issue, "key": wanted.key, "why": why });
                             tx.events().append(&[Event::new(EventKind::CommentDead, dead)])?;
                         }

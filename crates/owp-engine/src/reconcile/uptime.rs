@@ -24,13 +24,15 @@ impl Reconciler<'_> {
     pub(crate) async fn notice_time(&self) -> Result<(), EngineError> {
         let long = self.settings().downtime_after;
         let every = Span(MARK_EVERY.0.min(long.0 / 4));
-        let (seen, now) = self.read(transaction!(|tx| Ok((tx.uptime().alive_at().await?, tx.now())))).await?;
+        let (seen, latest, now) =
+            self.read(transaction!(|tx| Ok((tx.uptime().alive_at().await?, tx.uptime().latest(), tx.now())))).await?;
         let Some(alive_at) = seen else { return self.mark_alive(None).await };
         let silent = now - alive_at;
         if silent > long {
             return self.resume(alive_at, every).await;
         }
-        if silent < Span(-CLOCKS_DIFFER.0) {
+        // The wrong time may have been too short for a mark.
+        if latest.max(alive_at) - now > CLOCKS_DIFFER {
             return self.step_back(alive_at).await;
         }
         if silent.0.abs() >= every.0 {
@@ -49,12 +51,13 @@ impl Reconciler<'_> {
                     if !tx.uptime().mark_alive(Some(alive_at)).await? {
                         return Ok(None);
                     }
+                    let back = tx.uptime().latest().max(alive_at) - tx.now();
                     if !is_planted(Plant::ClockSetBackIsIgnored) {
                         tx.uptime().pull_back_due_times().await?;
                     }
                     tx.sync().forget_counts().await?;
                     tx.sync().recount_all().await?;
-                    Ok(Some(alive_at - tx.now()))
+                    Ok(Some(back))
                 }),
             )
             .await?;

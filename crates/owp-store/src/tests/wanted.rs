@@ -217,7 +217,7 @@ on_both_engines! {
             bench.change(move |tx| Box::pin(async move {
                 tx.comments().record_attempt(&wanted).await?;
                 let now = tx.now();
-                tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", unknown).await?;
+                tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", unknown.then_some(1)).await?;
                 tx.comments().release_sender(9, now).await
             })).await;
             assert!(take(bench).await.is_none());
@@ -226,10 +226,10 @@ on_both_engines! {
         let mut found = Vec::new();
         for _ in 0..2 {
             let wanted = take(bench).await.unwrap();
-            found.push((wanted.key.clone(), wanted.attempts, wanted.attempt_at));
+            found.push((wanted.key.clone(), wanted.attempts, wanted.attempt_at, wanted.absences));
             sent(bench, wanted, 1).await;
         }
-        assert_eq!(found, [("known".to_owned(), 1, None), ("unknown".to_owned(), 1, Some(START))]);
+        assert_eq!(found, [("known".to_owned(), 1, None, 0), ("unknown".to_owned(), 1, Some(START), 1)]);
     }
 
     /// A create that timed out may still take effect, so a changed text must wait until the sender has looked for it.
@@ -240,7 +240,7 @@ on_both_engines! {
         bench.change(move |tx| Box::pin(async move {
             tx.comments().record_attempt(&wanted).await?;
             let now = tx.now();
-            tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", true).await?;
+            tx.comments().postpone(&wanted, now + Span::secs(30), "timed out", Some(0)).await?;
             tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "a", "two").await;
@@ -256,7 +256,7 @@ on_both_engines! {
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
             let now = tx.now();
-            tx.comments().postpone(&wanted, now + Span::hours(1), "422", false).await?;
+            tx.comments().postpone(&wanted, now + Span::hours(1), "422", None).await?;
             tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "a", "two").await;
@@ -269,7 +269,7 @@ on_both_engines! {
         want(bench, &repo, "a", "one").await;
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
-            tx.comments().bury(&wanted, "410 gone", false).await?;
+            tx.comments().bury(&wanted, "410 gone", None).await?;
             let now = tx.now();
             tx.comments().release_sender(9, now).await
         })).await;
@@ -287,7 +287,7 @@ on_both_engines! {
             let wanted = take(bench).await.unwrap();
             bench.change(move |tx| Box::pin(async move {
                 tx.comments().record_attempt(&wanted).await?;
-                tx.comments().bury(&wanted, "locked", unknown).await?;
+                tx.comments().bury(&wanted, "locked", unknown.then_some(0)).await?;
                 let now = tx.now();
                 tx.comments().release_sender(9, now).await
             })).await;
@@ -305,7 +305,7 @@ on_both_engines! {
         let wanted = take(bench).await.unwrap();
         want(bench, &repo, "a", "two").await;
         bench.change(move |tx| Box::pin(async move {
-            tx.comments().bury(&wanted, "422 refused", false).await?;
+            tx.comments().bury(&wanted, "422 refused", None).await?;
             let now = tx.now();
             tx.comments().release_sender(9, now).await
         })).await;

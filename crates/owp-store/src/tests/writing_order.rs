@@ -115,7 +115,7 @@ on_both_engines! {
         let wanted = take(bench).await.unwrap();
         bench.change(move |tx| Box::pin(async move {
             let now = tx.now();
-            tx.comments().postpone(&wanted, now + Span::hours(1), "422", false).await?;
+            tx.comments().postpone(&wanted, now + Span::hours(1), "422", None).await?;
             tx.comments().release_sender(9, now).await
         })).await;
         want(bench, &repo, "reply:1", "text").await;
@@ -168,7 +168,7 @@ on_both_engines! {
             let (_, writes) = bench.change(move |tx| Box::pin(async move {
                 let counted = tx.comments().end_turn(&wanted, false).await?;
                 let now = tx.now();
-                tx.comments().postpone(&wanted, now + Span::hours(1), "not now", false).await?;
+                tx.comments().postpone(&wanted, now + Span::hours(1), "not now", None).await?;
                 tx.comments().release_sender(9, now + Span(1)).await?;
                 Ok(counted)
             })).await;
