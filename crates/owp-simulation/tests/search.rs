@@ -63,17 +63,17 @@ fn histories_on_postgresql_keep_every_promise() {
 
 /// Each planted bug, with a seed that finds it.
 const FOUND_BY: &[(Plant, u64)] = &[
-    (Plant::RefusalBelievedAtOnce, 1),
+    (Plant::RefusalBelievedAtOnce, 8),
     (Plant::HiddenRepositoryBuriesComment, 1),
     (Plant::MissingCommentBelievedAtOnce, 114),
-    (Plant::LateMarkHidesTheJump, 16),
-    (Plant::CreateWaitsForItsToken, 199),
+    (Plant::LateMarkHidesTheJump, 178),
+    (Plant::CreateWaitsForItsToken, 113),
     (Plant::LateJudgementIsApplied, 17),
-    (Plant::LateRemovalIsBelieved, 16),
+    (Plant::LateRemovalIsBelieved, 481),
     (Plant::DeliveredGrantEndsThePull, 839),
     (Plant::BudgetIgnoresLeases, 1),
     (Plant::EndedLeasesAreForgotten, 26),
-    (Plant::OldCountIsBelieved, 1),
+    (Plant::OldCountIsBelieved, 3),
     (Plant::RestartKeepsOldCounts, 13),
     (Plant::PlanIsNotCheckedAgain, 2),
     (Plant::ExpiryIgnoresRenewals, 349),
@@ -86,20 +86,21 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::EndsHaveNoEvent, 1),
     (Plant::LostCommentIsRepeated, 1),
     (Plant::MovedCommentIsRepeated, 833),
+    (Plant::EmptySearchIsBelieved, 473),
     (Plant::FailedLookClearsTheDoubt, 1),
     (Plant::FrozenSenderCreatesAgain, 15),
-    (Plant::SendersDoNotTakeTurns, 61),
+    (Plant::SendersDoNotTakeTurns, 22),
     (Plant::DeliveryEndsAfterItsEffect, 101),
     (Plant::CommandsRunAgain, 1),
     (Plant::EditRunsAsAuthor, 20),
     (Plant::LostCommandsStayLost, 5),
-    (Plant::OneAnswerIsBelieved, 44),
+    (Plant::OneAnswerIsBelieved, 62),
     (Plant::MissingPullIsClosedAtOnce, 114),
-    (Plant::LeftPullsStayOpen, 13),
+    (Plant::LeftPullsStayOpen, 21),
     (Plant::MissingRepositoryStaysAway, 7),
     (Plant::WithdrawnTasksStayAway, 13),
     (Plant::EditsAreTrusted, 17),
-    (Plant::ClockSetBackIsIgnored, 16),
+    (Plant::ClockSetBackIsIgnored, 12),
     (Plant::ApprovalRuleForgotten, 46),
     (Plant::ReservationRuleForgotten, 16),
     (Plant::BanRuleForgotten, 7),
@@ -107,7 +108,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::TierRuleForgotten, 5),
     (Plant::CapacityRuleForgotten, 38),
     (Plant::ConcurrencyRuleForgotten, 38),
-    (Plant::PauseRuleForgotten, 1),
+    (Plant::PauseRuleForgotten, 9),
     (Plant::TaskListShowsPrivate, 1),
     (Plant::FeedShowsPrivate, 1),
     (Plant::CursorSkips, 1),
@@ -139,6 +140,8 @@ const ONCE_BROKEN: &[u64] = &[
     838,  // A comment was withdrawn and wanted anew while its create waited; the old text was written.
     1282, // A sender that woke in the turn of another forgot that the other's create may have had an effect.
     1414, // A command was dropped because the return of its repository had been missed.
+    1899, // The clock was wrong too shortly for an alive mark, and what was put off meanwhile waited for a day.
+    2302, // One list that left a comment out was believed, and the comment was written twice.
     2399, // The check knew no commit with the end of a lease and the next grant.
 ];
 

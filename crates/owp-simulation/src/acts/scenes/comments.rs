@@ -35,13 +35,19 @@ fn write_all(world: &mut World, at: usize) {
     }
 }
 
-/// The answer to a create is lost, and so is the list in which a sender looks for the comment.
+/// The answer to a create is lost, and so is the list in which a sender looks for the comment; or the list leaves it out.
 pub(super) fn lost_create(world: &mut World) -> Option<()> {
     let at = world.one_awake()?;
     ask(world, at)?;
     const LOST: [Wrong; 3] = [Wrong::LostAfter, Wrong::GatewayAfter, Wrong::Slow];
-    const UNSEEN: [Wrong; 5] =
-        [Wrong::LostBefore, Wrong::Status(502), Wrong::Status(404), Wrong::Status(401), Wrong::Truncated];
+    const UNSEEN: [Wrong; 6] = [
+        Wrong::LostBefore,
+        Wrong::Status(502),
+        Wrong::Status(404),
+        Wrong::Status(401),
+        Wrong::Truncated,
+        Wrong::OtherPage,
+    ];
     let (lost, unseen) = (LOST[world.below(LOST.len())], UNSEEN[world.below(UNSEEN.len())]);
     world.spoil(Subject::Create, lost);
     world.run_step(at, Step::Sender);

@@ -25,7 +25,8 @@ pub(super) fn photo_finish(world: &mut World) -> Option<()> {
     Some(())
 }
 
-/// The clock jumps while a process writes down that it is alive.
+/// The clock jumps while a process writes down that it is alive. What a process remembers of the time before may die
+/// with it.
 pub(super) fn late_mark(world: &mut World) -> Option<()> {
     let at = world.one_awake()?;
     let others: Vec<usize> = world.awake().into_iter().filter(|other| *other != at).collect();
@@ -43,6 +44,15 @@ pub(super) fn late_mark(world: &mut World) -> Option<()> {
     world.release(at);
     for other in others {
         mishaps::thaw(world, other);
+    }
+    if world.chance(50) {
+        world.say("every process is killed, and starts again");
+        for at in 0..world.slots.len() {
+            world.kill(at);
+        }
+        for at in 0..world.slots.len() {
+            world.start(at);
+        }
     }
     Some(())
 }
