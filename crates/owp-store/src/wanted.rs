@@ -90,10 +90,12 @@ statements! {
     WANTED_DELETED = "UPDATE wanted_comments SET comment_id = NULL, attempt_at = NULL, rewritten = rewritten + 1,
         due_at = $4, error = $5 WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_LATER = "UPDATE wanted_comments SET attempts = attempts + 1, due_at = $4, error = $5,
-        attempt_at = CASE WHEN $6 IS NULL THEN NULL ELSE attempt_at END, absences = COALESCE($6, 0)
+        attempt_at = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN NULL ELSE attempt_at END,
+        absences = COALESCE(CAST($6 AS BIGINT), 0)
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_DEAD = "UPDATE wanted_comments SET error = $4, died_at = $6,
-        attempt_at = CASE WHEN $7 IS NULL THEN NULL ELSE attempt_at END, absences = COALESCE($7, 0),
+        attempt_at = CASE WHEN CAST($7 AS BIGINT) IS NULL THEN NULL ELSE attempt_at END,
+        absences = COALESCE(CAST($7 AS BIGINT), 0),
         state = CASE WHEN version = $5 THEN 'dead' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
     WANTED_OPEN = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments c WHERE c.state = 'pending'

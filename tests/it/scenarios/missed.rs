@@ -185,7 +185,7 @@ async fn a_delivery_that_was_given_up_is_taken_up_anew_when_it_comes_again(db: D
     w.github.expire_tokens();
     w.github.take_deliveries();
     w.edit_into("ada", issue, "/owp claim");
-    for _ in 0..60 {
+    for _ in 0..70 {
         w.advance(Span::minutes(30));
         // Nothing is sent: comments wait for their permission as long as it takes.
         w.hear().await;
