@@ -152,7 +152,6 @@ fn delivery(n: usize) -> Bytes {
     let sender = json!({ "login": "ada", "id": 1001, "type": "User" });
     let delivery = json!({
         "action": "edited", "issue": issue, "repository": repository, "sender": sender,
-        "installation": { "id": 1 },
     });
     delivery.to_string().into()
 }

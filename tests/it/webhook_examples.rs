@@ -4,7 +4,7 @@
 //! `npm ci --prefix tests/npm` fills. A missing folder is a failure, never a skip.
 
 use crate::github_data::examples::webhook_examples;
-use owp_github::payload::{CommentAction, Kind, read_delivery};
+use owp_github::payload::{CommentAction, Incoming, Kind, read_delivery};
 use std::collections::BTreeMap;
 
 /// One set of examples per product: github.com and the Enterprise Server versions.
@@ -20,6 +20,8 @@ fn every_published_example_is_read_without_error() {
             let body = payload.to_string();
             let incoming = read_delivery(&event, Some("application/json"), body.as_bytes())
                 .unwrap_or_else(|error| panic!("{set} {event}: {error}\n{body:.400}"));
+            let kept = Incoming::from_json(&incoming.to_json());
+            assert_eq!(kept.as_ref().ok(), Some(&incoming), "{set} {event}: {kept:?}");
             assert_eq!(incoming.action.as_deref(), payload["action"].as_str(), "{set} {event}");
             assert_eq!(incoming.repository.map(|repo| repo.id), payload["repository"]["id"].as_i64(), "{set} {event}");
             assert_eq!(incoming.sender.map(|user| user.id), payload["sender"]["id"].as_i64(), "{set} {event}");

@@ -1,9 +1,11 @@
 //! Timestamps and spans in whole milliseconds; the current time is always passed in.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A point in time, in Unix milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 /// A duration in milliseconds; never negative in practice.

@@ -468,7 +468,6 @@ CREATE TABLE deliveries (
   comment_id BIGINT,
   -- The account whose commands it contains, if any. In a repository, commands of one account run in order.
   speaker BIGINT,
-  payload TEXT,
   received_at BIGINT NOT NULL,
   -- pending, processing, done or dead.
   state TEXT NOT NULL,
@@ -482,7 +481,10 @@ CREATE TABLE deliveries (
   rescues BIGINT NOT NULL DEFAULT 0,
   -- Number of attempts in which GitHub did not show its comment.
   misses BIGINT NOT NULL DEFAULT 0,
-  error TEXT
+  error TEXT,
+  -- What the pool read in it, as JSON; NULL once it is done. Last, because it can be long, and the search for the next
+  -- delivery reads the columns before it.
+  payload TEXT
 );
 CREATE INDEX deliveries_order ON deliveries (received_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_key ON deliveries (order_key, received_at, id) WHERE state = 'pending';

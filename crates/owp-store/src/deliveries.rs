@@ -65,7 +65,7 @@ pub struct NewDelivery {
     pub event: String,
     /// Ordering key; deliveries with the same key are processed one at a time.
     pub order_key: String,
-    /// The verified body.
+    /// What was read in it, as JSON.
     pub payload: String,
     /// The comment that it reports as created.
     pub comment: Option<i64>,
@@ -80,7 +80,7 @@ pub struct Delivery {
     pub id: String,
     /// `X-GitHub-Event`.
     pub event: String,
-    /// The verified body.
+    /// What was read in it, as JSON.
     pub payload: String,
     /// Ordering key; deliveries with the same key are processed one at a time.
     pub order_key: String,

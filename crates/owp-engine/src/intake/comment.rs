@@ -9,12 +9,11 @@ use crate::policy::reads::FRESH;
 use crate::tracking::issues;
 use crate::{Intake, commands};
 use owp_github::client::{CommentInfo, GitHubError, RepoReader};
-use owp_github::payload::{CommentAction, CommentRef, Incoming, Kind};
+use owp_github::payload::{CommentAction, CommentRef, Incoming, Kind, RepoRef, UserRef};
 use owp_plants::{Plant, is_planted};
 use owp_pool::command::{CommandLine, parse_comment, parse_edited};
 use owp_pool::{Person, Span, Timestamp};
 use owp_store::{Delivery, NewDelivery, RepoRow, Scope, transaction};
-use serde_json::json;
 
 /// Age from which a comment is fetched again before its commands run.
 const LATE: Span = Span::minutes(10);
@@ -161,26 +160,42 @@ impl Intake<'_> {
         comment: &CommentInfo,
     ) -> Result<bool, EngineError> {
         let (Some(author), Some(github_id)) = (&comment.author, repo.row.github_id) else { return Ok(false) };
-        let author_id = author.id;
-        let author = json!({ "id": author.id, "login": author.login, "type": "User" });
-        let payload = json!({
-            "action": "created",
-            "issue": { "number": issue },
-            "comment": {
-                "id": comment.id, "body": comment.body, "user": author,
-                "created_at": comment.created_at.rfc3339(), "updated_at": comment.updated_at.rfc3339(),
+        let author = UserRef { id: author.id, login: author.login.clone(), is_bot: false };
+        let speaker = Some(author.id);
+        let incoming = Incoming {
+            event: "issue_comment".to_owned(),
+            action: Some("created".to_owned()),
+            installation_id: repo.row.installation_id,
+            repository: Some(RepoRef {
+                id: github_id,
+                full_name: repo.row.name.clone(),
+                private: repo.row.private,
+                archived: false,
+                default_branch: None,
+            }),
+            sender: Some(author.clone()),
+            kind: Kind::IssueComment {
+                issue_number: issue,
+                on_pull: false,
+                comment: CommentRef {
+                    id: comment.id,
+                    body: comment.body.clone(),
+                    author: Some(author),
+                    via_app_id: None,
+                    created_at: Some(comment.created_at),
+                    updated_at: Some(comment.updated_at),
+                },
+                action: CommentAction::Created,
+                old_body: None,
             },
-            "repository": { "id": github_id, "full_name": repo.row.name, "private": repo.row.private },
-            "installation": { "id": repo.row.installation_id },
-            "sender": author,
-        });
+        };
         let new = NewDelivery {
             id: format!("heard-{}", comment.id),
-            event: "issue_comment".to_owned(),
+            event: incoming.event.clone(),
             order_key: format!("repo:{github_id}"),
-            payload: payload.to_string(),
+            payload: incoming.to_json(),
             comment: Some(comment.id),
-            speaker: Some(author_id),
+            speaker,
         };
         let fresh = self.write(Scope::global(), transaction!(|tx| Ok(tx.deliveries().insert(&new).await?))).await?;
         self.inner().inbox_notify.notify_one();

@@ -80,7 +80,7 @@ impl Intake<'_> {
             id: id.to_owned(),
             event: event.to_owned(),
             order_key: order_key(&incoming),
-            payload: payload_text(content_type, body),
+            payload: incoming.to_json(),
             comment: match &incoming.kind {
                 Kind::IssueComment { comment, action: CommentAction::Created, .. } => Some(comment.id),
                 _ => None,
@@ -206,8 +206,7 @@ impl Intake<'_> {
     }
 
     async fn process(&self, delivery: &Delivery) -> Result<(), EngineError> {
-        let body = delivery.payload.as_bytes();
-        let incoming = match read_delivery(&delivery.event, Some("application/json"), body) {
+        let incoming = match Incoming::from_json(&delivery.payload) {
             Ok(incoming) => incoming,
             Err(error) => return self.give_up(delivery, error.to_string()).await,
         };
@@ -396,16 +395,4 @@ fn order_key(incoming: &Incoming) -> String {
         (None, Some(id)) => format!("installation:{id}"),
         (None, None) => "none".to_owned(),
     }
-}
-
-/// Returns the JSON of a delivery, in either encoding. The payload has been parsed before.
-fn payload_text(content_type: Option<&str>, body: &[u8]) -> String {
-    let form = content_type.is_some_and(|c| c.trim_start().starts_with("application/x-www-form-urlencoded"));
-    let json = if form {
-        form_urlencoded::parse(body).find(|(name, _)| name == "payload").map(|(_, value)| value.into_owned())
-    } else {
-        None
-    };
-    let text = json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    text.replace('\0', "")
 }

@@ -1,9 +1,11 @@
-//! The content of a delivery in the pool's terms. The parent module parses it from GitHub's JSON.
+//! The content of a delivery in the pool's terms. The parent module parses it from GitHub's JSON. It is stored in this
+//! form: a delivery of GitHub's is ten times as large, and holds what the pool has no use for.
 
 use owp_pool::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A parsed delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incoming {
     /// The event name from the `X-GitHub-Event` header.
     pub event: String,
@@ -19,8 +21,25 @@ pub struct Incoming {
     pub kind: Kind,
 }
 
+impl Incoming {
+    /// Returns the JSON in which the inbox keeps it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and lists of them: nothing of it can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads it from the JSON of [`Incoming::to_json`].
+    ///
+    /// # Errors
+    /// Fails when it is not such JSON, such as that of another version of the pool.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}
+
 /// A repository in a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoRef {
     /// GitHub's numeric id; permanent, unlike the name.
     pub id: i64,
@@ -35,7 +54,7 @@ pub struct RepoRef {
 }
 
 /// An account in a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRef {
     /// GitHub's numeric id; permanent, unlike the login.
     pub id: i64,
@@ -46,7 +65,7 @@ pub struct UserRef {
 }
 
 /// An edit of an issue's title or body, with both texts before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// The title after the edit.
     pub title: String,
@@ -61,7 +80,7 @@ pub struct Edit {
 }
 
 /// An issue's text and labels at the time of its delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssueSnapshot {
     /// The title.
     pub title: String,
@@ -74,7 +93,7 @@ pub struct IssueSnapshot {
 }
 
 /// The content of a delivery, by event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// An issue event (event `issues`).
     Issue {
@@ -140,7 +159,7 @@ pub enum Kind {
 }
 
 /// A pull request's state in a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PullSnapshot {
     /// True when it is closed, merged or not; false when the payload omits the state.
     pub closed: bool,
@@ -151,7 +170,7 @@ pub struct PullSnapshot {
 }
 
 /// A comment in a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentRef {
     /// GitHub's numeric id.
     pub id: i64,
@@ -168,7 +187,7 @@ pub struct CommentRef {
 }
 
 /// An action on a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommentAction {
     /// The comment was created.
     Created,
@@ -181,7 +200,7 @@ pub enum CommentAction {
 }
 
 /// An action on an installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InstallationAction {
     /// The App was installed.
     Created,
@@ -198,7 +217,7 @@ pub enum InstallationAction {
 }
 
 /// An action on a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RepositoryAction {
     /// The repository was created.
     Created,
