@@ -20,6 +20,11 @@ statements! {
     REPOS_ALL = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE name_key <> id ORDER BY name_key");
     REPOS_WITH_WORK = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id");
+    // Index tasks_queue.
+    REPOS_BY_FIRST_TASK = "SELECT id FROM (SELECT r.id AS id,
+            (SELECT MIN(t.rank) FROM tasks t WHERE t.repo_id = r.id AND t.state = 'ready') AS first
+            FROM repositories r WHERE r.inactive IS NULL) AS repos
+        WHERE first IS NOT NULL ORDER BY first, id";
     REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, heard_at, created_at)
         VALUES ($1, $2, $3, 0, $4, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
@@ -166,6 +171,12 @@ impl Repos<'_> {
     /// Returns served repositories with ready or blocked tasks.
     pub async fn with_work(&mut self) -> Result<Vec<RepoRow>, StoreError> {
         self.all(query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Returns the served repositories with ready tasks, in the order of their best tasks.
+    pub async fn by_first_task(&mut self) -> Result<Vec<RepoId>, StoreError> {
+        let rows = self.all(query(REPOS_BY_FIRST_TASK)).await?;
+        rows.iter().map(|row| Ok(RepoId::new(row.try_get::<String, _>("id")?))).collect()
     }
 
     /// Creates a manual repository.

@@ -26,6 +26,11 @@ const BATCH: usize = 2_048;
 const ASKERS: usize = 256;
 /// Plans for one batch, when commits refuse grants of the plan.
 const ROUNDS: usize = 4;
+/// Repositories that are read before it is asked whether their tasks are enough for everyone.
+const REPOS: usize = 32;
+/// Tasks that are enough for a worker, for each that all of them could take: others take some of them, and the rules
+/// refuse some.
+const PLENTY: i64 = 3;
 
 /// Timeout for committing one repository's part of a plan.
 const COMMIT_WITHIN: Duration = Duration::from_secs(5);
@@ -107,6 +112,8 @@ impl StalledRepos {
 struct PlanningState {
     snapshot: Snapshot,
     now: Timestamp,
+    /// Number of repositories that were examined for it.
+    examined: usize,
     /// Repositories whose policy file must be read before a grant.
     unread: BTreeSet<RepoId>,
 }
@@ -144,15 +151,40 @@ impl Scheduler<'_> {
     }
 
     /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
+    /// The repositories with the best tasks come first. Nobody who wants more gets an answer before all were examined.
     async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
         let mut rest = Demands::new();
+        let repos = self.read(transaction!(|tx| Ok(tx.repos().by_first_task().await?))).await?;
+        let mut left = repos.as_slice();
+        while !left.is_empty() && !demands.is_empty() {
+            let examined = self.grant_from(left, &mut demands, &mut rest, answers).await?;
+            left = &left[examined..];
+            demands.retain(|id, demand| {
+                let granted = answers.get(id).map_or(0, |answer| answer.granted);
+                demand.room > i64::try_from(granted).unwrap_or(i64::MAX)
+            });
+        }
+        Ok(rest)
+    }
+
+    /// Makes the grants in the first of these repositories, as many as have enough tasks; returns their number. Moves
+    /// workers beyond those that are planned together to `rest`.
+    async fn grant_from(
+        &self,
+        repos: &[RepoId],
+        demands: &mut Demands,
+        rest: &mut Demands,
+        answers: &mut PlannedByWorker,
+    ) -> Result<usize, EngineError> {
+        let mut repos = repos;
         for _ in 0..ROUNDS {
-            let PlanningState { snapshot, now, unread } = self.snapshot(&demands).await?;
+            let PlanningState { snapshot, now, unread, examined } = self.snapshot(repos, demands).await?;
+            repos = &repos[..examined];
             // Further rounds serve the same workers; those after the last of them have not been examined.
             if let Some(last) = snapshot.workers.get(ASKERS - 1) {
                 let (these, beyond): (Demands, Demands) =
-                    demands.into_iter().partition(|(id, _)| *id <= last.worker.id);
-                demands = these;
+                    std::mem::take(demands).into_iter().partition(|(id, _)| *id <= last.worker.id);
+                *demands = these;
                 rest.extend(beyond);
             }
             let picks = plan(&snapshot, now);
@@ -182,17 +214,25 @@ impl Scheduler<'_> {
                 break;
             }
         }
-        Ok(rest)
+        Ok(repos.len())
     }
 
-    /// Loads everything a plan for these workers needs. Workers that match no task are dropped before any query about
+    /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them. Workers that match no task are dropped before any query about
     /// them, so that waiting in vain costs next to nothing.
-    async fn snapshot(&self, demands: &Demands) -> Result<PlanningState, EngineError> {
+    async fn snapshot(&self, repos: &[RepoId], demands: &Demands) -> Result<PlanningState, EngineError> {
         let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
+        let repos = repos.to_vec();
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
             let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
-            for row in tx.repos().with_work().await?.into_iter().filter(|row| !stalled.contains(&row.id)) {
+            let mut examined = 0;
+            for id in &repos {
+                if examined % REPOS == 0 && examined > 0 && is_plenty(&demands, &snapshot, room) {
+                    break;
+                }
+                examined += 1;
+                let served = tx.repos().get(id).await?.filter(|row| row.inactive.is_none());
+                let Some(row) = served.filter(|row| !stalled.contains(&row.id)) else { continue };
                 match engine.policies().policy_look(&row, tx.now()) {
                     PolicyFreshness::Fresh => {}
                     PolicyFreshness::Due => drop(unread.insert(row.id.clone())),
@@ -218,7 +258,7 @@ impl Scheduler<'_> {
                 let standings = tx.standings().get_all(&repos, &worker.person).await?;
                 snapshot.workers.push(WorkerFacts { worker, load, standings });
             }
-            Ok(PlanningState { snapshot, now: tx.now(), unread })
+            Ok(PlanningState { snapshot, now: tx.now(), examined, unread })
         }))
         .await
     }
@@ -279,6 +319,16 @@ impl Scheduler<'_> {
             )
             .await
     }
+}
+
+/// Returns true if each of the workers finds enough tasks it has the skills for, whatever the others take.
+fn is_plenty(demands: &Demands, snapshot: &Snapshot, room: i64) -> bool {
+    let mut tasks: BTreeMap<&[String], i64> = BTreeMap::new();
+    for facts in &snapshot.tasks {
+        *tasks.entry(facts.task.spec.skills.as_slice()).or_default() += 1;
+    }
+    let found = |demand: &Demand| tasks.iter().filter(|(skills, _)| demand.covers(skills)).map(|(_, n)| n).sum::<i64>();
+    demands.values().all(|demand| found(demand) >= room.saturating_mul(PLENTY))
 }
 
 /// Returns the first workers, by id, that have every skill of at least one task.
