@@ -217,8 +217,8 @@ impl Scheduler<'_> {
         Ok(repos.len())
     }
 
-    /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them. Workers that match no task are dropped before any query about
-    /// them, so that waiting in vain costs next to nothing.
+    /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them.
+    /// Workers that match no task are dropped before any query about them, so that waiting in vain costs next to nothing.
     async fn snapshot(&self, repos: &[RepoId], demands: &Demands) -> Result<PlanningState, EngineError> {
         let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
         let repos = repos.to_vec();
