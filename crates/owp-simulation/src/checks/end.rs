@@ -358,16 +358,12 @@ fn commands(world: &mut World, rows: &Rows) {
                 .iter()
                 .any(|said| i64::try_from(said.comment).ok() == one.comment_id && said.at < long_ago)
     };
-    // A repository whose return nobody could confirm for a day is found by the hourly list, without what was said before.
-    let return_given_up =
-        rows.deliveries.iter().any(|one| one.state == "dead" && one.order_key.starts_with("installation:"));
     let mut heard: BTreeSet<i64> = rows.commands.iter().map(|one| one.comment_id).collect();
     heard.extend(rows.deliveries.iter().filter(given_up).filter_map(|one| one.comment_id));
     for (repo, name, _) in served(world, rows) {
         for said in world.cast.said.clone() {
             // What was written before the App left may never have been read.
-            let lost = return_given_up && said.at < long_ago;
-            let here = said.repo == repo.id && !said.changed && said.served && said.at > repo.away_at && !lost;
+            let here = said.repo == repo.id && !said.changed && said.served && said.at > repo.away_at;
             let there = world.github.issue(&name, said.issue).is_ok_and(|view| !view.locked);
             let still = world.github.comments(&name, said.issue).iter().any(|one| one.id == said.comment);
             if here && there && still && !heard.contains(&i64::try_from(said.comment).unwrap_or(0)) {
