@@ -77,17 +77,28 @@ async fn an_error_about_the_repository_confirms_no_refusal_of_a_comment(db: Db) 
     w.check_promises().await;
 }
 
-async fn a_lost_create_that_the_search_misses_was_found_by_polling(db: Db) {
-    let w = World::new(db).await;
+/// The pool writes the answer to a claim, and neither GitHub's response nor its delivery arrives.
+async fn lost_create(w: &World) -> u64 {
     let issue = w.task("Parse dates", &[]).await;
-    ask(&w, issue, "/owp claim").await;
+    ask(w, issue, "/owp claim").await;
     w.github.fault(Fault::next(FaultKind::LostAnswer { as_502: false }).on("POST", "/comments"));
     w.engine.comments().step_sender().await.unwrap();
     w.github.take_deliveries();
-    w.advance(Span::minutes(6));
-    while w.engine.reconciler().step_sync().await.unwrap() {}
+    issue
+}
+
+/// The next list of the issue's comments is empty.
+fn miss_once(w: &World, issue: u64) {
     let nothing = FaultKind::Scripted { body: json!([]) };
     w.github.fault(Fault::next(nothing).on("GET", &format!("/repos/*/issues/{issue}/comments")));
+}
+
+async fn a_lost_create_that_the_search_misses_was_found_by_polling(db: Db) {
+    let w = World::new(db).await;
+    let issue = lost_create(&w).await;
+    w.advance(Span::minutes(6));
+    while w.engine.reconciler().step_sync().await.unwrap() {}
+    miss_once(&w, issue);
     ten_minutes(&w).await;
     assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
     w.check_promises().await;
@@ -95,13 +106,8 @@ async fn a_lost_create_that_the_search_misses_was_found_by_polling(db: Db) {
 
 async fn a_lost_create_that_one_search_misses_is_found_by_the_next(db: Db) {
     let w = World::new(db).await;
-    let issue = w.task("Parse dates", &[]).await;
-    ask(&w, issue, "/owp claim").await;
-    w.github.fault(Fault::next(FaultKind::LostAnswer { as_502: false }).on("POST", "/comments"));
-    w.engine.comments().step_sender().await.unwrap();
-    w.github.take_deliveries();
-    let nothing = FaultKind::Scripted { body: json!([]) };
-    w.github.fault(Fault::next(nothing).on("GET", &format!("/repos/*/issues/{issue}/comments")));
+    let issue = lost_create(&w).await;
+    miss_once(&w, issue);
     for _ in 0..3 {
         send(&w).await;
     }

@@ -171,12 +171,11 @@ impl Scheduler<'_> {
     /// workers beyond those that are planned together to `rest`.
     async fn grant_from(
         &self,
-        repos: &[RepoId],
+        mut repos: &[RepoId],
         demands: &mut Demands,
         rest: &mut Demands,
         answers: &mut PlannedByWorker,
     ) -> Result<usize, EngineError> {
-        let mut repos = repos;
         for _ in 0..ROUNDS {
             let PlanningState { snapshot, now, unread, examined } = self.snapshot(repos, demands).await?;
             repos = &repos[..examined];
