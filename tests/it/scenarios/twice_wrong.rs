@@ -13,6 +13,8 @@ on_both!(
     an_error_about_the_repository_confirms_no_refusal_of_a_comment,
     a_lost_create_that_the_search_misses_was_found_by_polling,
     a_lost_create_that_one_search_misses_is_found_by_the_next,
+    a_list_of_the_comments_contradicts_the_refusal_before_it,
+    a_comment_on_the_issue_contradicts_the_refusal_of_another,
     a_late_command_survives_two_wrong_answers_at_once,
     a_late_command_survives_three_wrong_answers_a_quarter_of_an_hour_apart,
     a_late_command_whose_comment_is_gone_is_dropped,
@@ -114,6 +116,43 @@ async fn a_lost_create_that_one_search_misses_is_found_by_the_next(db: Db) {
     assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
     ten_minutes(&w).await;
     assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn a_list_of_the_comments_contradicts_the_refusal_before_it(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    ask(&w, issue, "/owp claim").await;
+    w.github.fault(Fault::next(FaultKind::ServerError { status: 502 }).on("POST", "/comments"));
+    send(&w).await;
+    send(&w).await;
+    w.github.fault(refused(404).on("GET", &format!("/repos/*/issues/{issue}/comments")));
+    send(&w).await;
+    // The list shows the issue. Then the create is refused once more.
+    w.github.fault(refused(404).on("POST", "/comments"));
+    send(&w).await;
+    assert_eq!(w.events("comment.dead").await, 0);
+    ten_minutes(&w).await;
+    assert!(w.sole(issue).contains("this task is yours until"), "{:#?}", w.ours(issue));
+    w.check_promises().await;
+}
+
+async fn a_comment_on_the_issue_contradicts_the_refusal_of_another(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    ask(&w, issue, "/owp claim").await;
+    ask(&w, issue, "/owp status").await;
+    w.github.fault(refused(410).on("POST", "/comments"));
+    send(&w).await;
+    // The refused comment is not due yet; the other one is.
+    w.advance(Span::secs(10));
+    w.engine.comments().step_sender().await.unwrap();
+    assert_eq!(w.ours(issue).len(), 1, "{:#?}", w.ours(issue));
+    w.github.fault(refused(410).on("POST", "/comments"));
+    send(&w).await;
+    assert_eq!(w.events("comment.dead").await, 0);
+    ten_minutes(&w).await;
+    assert_eq!(w.ours(issue).len(), 2, "{:#?}", w.ours(issue));
     w.check_promises().await;
 }
 

@@ -98,7 +98,11 @@ impl Comments<'_> {
                     wanted.absences = 1;
                     Sent::Doubted(NOT_LISTED.to_owned())
                 }
-                None => self.create(&writer, &wanted).await?,
+                None => {
+                    // The list shows the issue, whatever was answered before.
+                    wanted.failure = None;
+                    self.create(&writer, &wanted).await?
+                }
             },
             None => self.create(&writer, &wanted).await?,
         };
