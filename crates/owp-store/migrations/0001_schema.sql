@@ -655,6 +655,10 @@ CREATE TABLE uptime (
   -- Time at which any process was last alive; 0 before the first.
   alive_at BIGINT NOT NULL,
   -- Time of the last clean shutdown; 0 if there was none.
-  stopped_at BIGINT NOT NULL DEFAULT 0
+  stopped_at BIGINT NOT NULL DEFAULT 0,
+  -- Starts of the last complete reading of GitHub's lists of installations and repositories, and of the one before it:
+  -- GitHub may leave a repository out once. 0 before the first.
+  listed_at BIGINT NOT NULL DEFAULT 0,
+  listed_before_at BIGINT NOT NULL DEFAULT 0
 );
 INSERT INTO uptime (id, alive_at) VALUES (1, 0);

@@ -35,9 +35,12 @@ statements! {
         former_names = CASE WHEN LOWER(name) = $5 THEN former_names ELSE former_names || name || ' ' END,
         counted_at = CASE WHEN inactive IS NULL THEN counted_at ELSE NULL END,
         count_from = CASE WHEN inactive IS NULL THEN count_from ELSE $11 END,
-        heard_until = CASE WHEN managed = 1 AND inactive IS NULL OR heard_until > $9 THEN heard_until ELSE $9 END,
-        heard_at = CASE WHEN managed = 1 AND inactive IS NULL OR heard_at > $9 THEN heard_at ELSE $9 END
+        heard_until = CASE WHEN managed = 0 THEN $9
+            WHEN inactive IS NULL OR inactive_since > $9 OR heard_until > $9 THEN heard_until ELSE $9 END,
+        heard_at = CASE WHEN managed = 0 THEN $9
+            WHEN inactive IS NULL OR inactive_since > $9 OR heard_at > $9 THEN heard_at ELSE $9 END
         WHERE id = $1";
+    LISTED_BEFORE = "SELECT listed_before_at FROM uptime WHERE id = 1";
     REPO_CEILING = "UPDATE repositories SET ceiling = $2, manual_area_locks = $3 WHERE id = $1";
     REPO_COMMAND_BUDGET = "UPDATE repositories SET command_budget = $2 WHERE id = $1";
     REPO_PAUSE = "UPDATE repositories SET paused_until = $2, pause_reason = $3 WHERE id = $1";
@@ -60,8 +63,8 @@ statements! {
     INSTALLATION_ENSURE = "INSERT INTO installations (id, account) VALUES ($1, '') ON CONFLICT (id) DO NOTHING";
 }
 
-/// Period before a repository comes (or comes back) to the App in which comments are still scanned for commands. Its
-/// return may be noticed late. Older comments are ignored.
+/// Period before GitHub last listed the App's repositories without this one in which comments are still scanned for
+/// commands: the lists may lag.
 const HEARD_BACK: Span = Span::hours(1);
 
 /// A pause set by a maintainer or the operator.
@@ -192,7 +195,7 @@ impl Repos<'_> {
 
     /// Records what GitHub shows of a repository, and makes it a GitHub repository. `resync` requests a reconciliation
     /// at once. A repository that was not served before is counted anew, because pull requests may have been opened
-    /// meanwhile. Its earlier comments are ignored.
+    /// meanwhile. Comments from before GitHub last listed the App's repositories without it are ignored.
     pub async fn record_github(&mut self, seen: &GitHubRepo, resync: bool) -> Result<RepoId, StoreError> {
         let key = seen.name.to_lowercase();
         let known = match self.by_github_id(seen.github_id).await? {
@@ -208,6 +211,8 @@ impl Repos<'_> {
             }
         };
         self.run(query(REPO_FREE_NAME).bind(key.as_str()).bind(id.as_str())).await?;
+        let listed_before = self.number(query(LISTED_BEFORE)).await?;
+        let absent = if listed_before == 0 { self.now() } else { self.now().min(Timestamp(listed_before)) };
         let update = query(REPO_SIGHTED)
             .bind(id.as_str())
             .bind(seen.github_id)
@@ -217,7 +222,7 @@ impl Repos<'_> {
             .bind(i64::from(seen.private))
             .bind(seen.archived.then_some("the repository is archived"))
             .bind(i64::from(resync))
-            .bind((self.now() - HEARD_BACK).0)
+            .bind((absent - HEARD_BACK).0)
             .bind(i64::from(seen.archived))
             .bind(self.now().0);
         self.run(update).await?;

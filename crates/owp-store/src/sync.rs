@@ -18,7 +18,6 @@ statements! {
     // Reconciliations requested meanwhile stay pending.
     REPO_COMPARED = "UPDATE repositories SET compared_at = $2, compares_answered = $3 WHERE id = $1";
     REPO_HEARD = "UPDATE repositories SET heard_until = heard_at, heard_at = $2 WHERE id = $1";
-    REPO_HEAR_FROM = "UPDATE repositories SET heard_until = $2, heard_at = $2 WHERE id = $1";
     REPO_SYNC_SOON = "UPDATE repositories SET sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END
         WHERE id = $1 AND managed = 1";
     REPO_COMPARE_SOON = "UPDATE repositories SET compares_asked = compares_asked + 1,
@@ -62,11 +61,6 @@ impl SyncSchedule<'_> {
     /// Records that the comments were scanned for commands at `began`. The next scan begins where the one before did.
     pub async fn record_heard(&mut self, id: &RepoId, began: Timestamp) -> Result<(), StoreError> {
         self.run(query(REPO_HEARD).bind(id.as_str()).bind(began.0)).await.map(drop)
-    }
-
-    /// Requests that comments since then are scanned for commands.
-    pub async fn hear_from(&mut self, id: &RepoId, since: Timestamp) -> Result<(), StoreError> {
-        self.run(query(REPO_HEAR_FROM).bind(id.as_str()).bind(since.0)).await.map(drop)
     }
 
     /// Requests a fresh count no later than `at`.

@@ -34,6 +34,8 @@ statements! {
     ALIVE_MARK = "UPDATE uptime SET alive_at = $1 WHERE id = 1 AND alive_at = $2";
     STOPPED = "SELECT stopped_at FROM uptime WHERE id = 1";
     STOPPED_MARK = "UPDATE uptime SET stopped_at = $1 WHERE id = 1";
+    LISTED = "UPDATE uptime SET listed_before_at = CASE WHEN listed_at = 0 THEN $1 ELSE listed_at END, listed_at = $1
+        WHERE id = 1 AND listed_at <= $1";
     // A repository that is not served gets all its lost time back when it is served again.
     GIVE_BACK_LEASES = concat!(leases_given_back!(), "repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL)");
     GIVE_BACK_RESERVATIONS = concat!(reservations_given_back!(),
@@ -46,6 +48,8 @@ statements! {
         heard_until = CASE WHEN heard_until > $1 THEN $2 ELSE heard_until END,
         heard_at = CASE WHEN heard_at > $1 THEN $2 ELSE heard_at END,
         count_failed_at = CASE WHEN count_failed_at > $1 THEN $1 ELSE count_failed_at END";
+    BACK_LISTED = "UPDATE uptime SET listed_at = CASE WHEN listed_at > $1 THEN $2 ELSE listed_at END,
+        listed_before_at = CASE WHEN listed_before_at > $1 THEN $2 ELSE listed_before_at END WHERE id = 1";
     BACK_INSTALLATIONS = "UPDATE installations SET
         next_write_at = CASE WHEN next_write_at > $2 THEN $2 ELSE next_write_at END,
         sender_until = CASE WHEN sender_until > $2 THEN $2 ELSE sender_until END,
@@ -110,6 +114,11 @@ impl Uptime<'_> {
         self.run(query(STOPPED_MARK).bind(now)).await.map(drop)
     }
 
+    /// Records a complete reading of GitHub's lists of installations and repositories that began at `began`.
+    pub async fn mark_listed(&mut self, began: Timestamp) -> Result<(), StoreError> {
+        self.run(query(LISTED).bind(began.0)).await.map(drop)
+    }
+
     /// Extends every lease granted by `until`, and every reservation in force then, by `lost` in all served
     /// repositories. The caller must lock all repositories (`Scope::all_repositories`).
     pub async fn give_back(&mut self, lost: Span, until: Timestamp) -> Result<GivenBack, StoreError> {
@@ -126,6 +135,7 @@ impl Uptime<'_> {
         let (soon, earlier) = ((now + Span::minutes(1)).0, (now - Span::hours(24)).0);
         for (sql, bound) in [
             (BACK_REPOS, earlier),
+            (BACK_LISTED, earlier),
             (BACK_INSTALLATIONS, soon),
             (BACK_DELIVERIES, soon),
             (BACK_WANTED, earlier),

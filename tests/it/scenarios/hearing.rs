@@ -11,6 +11,7 @@ use owp_store::{PullRow, Scope, StoreError};
 on_both!(
     what_was_written_before_the_app_was_there_is_history,
     what_was_written_while_the_app_was_away_is_history,
+    what_was_written_after_a_return_that_nobody_saw_is_heard,
     a_comment_that_cannot_be_obeyed_stops_neither_counts_nor_grants,
     a_compare_that_fails_is_no_failed_count,
     a_pull_request_github_does_not_show_any_more_gives_its_slot_back,
@@ -38,11 +39,41 @@ async fn what_was_written_while_the_app_was_away_is_history(db: Db) {
     w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap();
     w.github.take_deliveries();
     w.advance(Span::days(20));
+    for _ in 0..2 {
+        w.advance(Span::hours(1));
+        w.engine.intake().step_installations().await.unwrap();
+    }
     w.github.install(&[REPO]).unwrap();
     w.settle().await;
     assert_eq!(w.state(issue).await, "ready");
     w.say("ada", issue, "/owp claim").await;
     assert_eq!(w.state(issue).await, "leased");
+    w.check_promises().await;
+}
+
+async fn what_was_written_after_a_return_that_nobody_saw_is_heard(db: Db) {
+    let w = World::new(db).await;
+    let issue = w.task("Parse dates", &[]).await;
+    let installation = w.installation().await;
+    w.github.add_repo("acme/other").unwrap();
+    w.github.change_installation(installation, &["acme/other"], &[REPO]).unwrap();
+    w.settle().await;
+    assert_eq!(w.events("repo.removed").await, 1);
+    w.github.fault(Fault::next(FaultKind::BadCredentials).on("GET", "/app/installations").times(100_000));
+    for hour in 0..30 {
+        w.advance(Span::hours(1));
+        w.engine.intake().step_installations().await.unwrap_err();
+        match hour {
+            10 => w.github.change_installation(installation, &[REPO], &[]).unwrap(),
+            12 => drop(w.github.as_user("ada").comment(REPO, issue, "/owp claim").unwrap()),
+            _ => {}
+        }
+        w.github.take_deliveries();
+    }
+    w.github.clear_faults();
+    w.engine.intake().step_installations().await.unwrap();
+    w.settle().await;
+    assert_eq!(w.state(issue).await, "leased", "{:#?}", w.ours(issue));
     w.check_promises().await;
 }
 

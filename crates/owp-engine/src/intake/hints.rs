@@ -5,7 +5,6 @@ use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::comment::MIN_MISSES;
 use crate::intake::installations::is_unreadable;
-use crate::reconcile::absent::UNSEEN;
 use crate::reconcile::uptime;
 use crate::tracking::approval::Facts;
 use crate::tracking::commits::PullDetails;
@@ -109,10 +108,6 @@ impl Intake<'_> {
                     tx.installations().ensure(seen.installation_id).await?;
                     let before = tx.repos().by_github_id(seen.github_id).await?;
                     let id = tx.repos().record_github(&seen, true).await?;
-                    if let Some(before) = before.as_ref().filter(|row| row.inactive.as_deref() == Some(UNSEEN)) {
-                        // The repository and its comments were there all the time.
-                        tx.sync().hear_from(&id, before.heard_until).await?;
-                    }
                     let repo = RepoContext::load(tx, &id, &settings).await?;
                     let away_since = before.and_then(|row| row.inactive_since);
                     if let Some(since) = away_since.filter(|_| repo.row.inactive.is_none()) {

@@ -37,6 +37,7 @@ impl Intake<'_> {
     pub async fn step_installations(&self) -> Result<(), EngineError> {
         let Some(github) = self.github() else { return Ok(()) };
         self.purge_inbox().await?;
+        let began = self.read(transaction!(|tx| Ok(tx.now()))).await?;
         let installations = github.client.installations().await?;
         let listed: BTreeSet<i64> = installations.iter().map(|i| i.id).collect();
         let mut failed = None;
@@ -51,7 +52,10 @@ impl Intake<'_> {
             self.miss_installation(gone).await?;
         }
         self.ring();
-        failed.map_or(Ok(()), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.uptime().mark_listed(began).await?))).await
     }
 
     async fn learn_installation(&self, seen: Installation) -> Result<(), EngineError> {

@@ -14,7 +14,7 @@ use owp_store::{GitHubRepo, RepoRow, Scope, transaction};
 use serde_json::json;
 
 /// Reason recorded for a repository that GitHub answers with 404.
-pub(crate) const UNSEEN: &str = "the App may not see the repository any more";
+const UNSEEN: &str = "the App may not see the repository any more";
 /// Shortest and longest pause before GitHub is asked again for a repository it does not show.
 const ASK_AFTER: Span = Span::minutes(1);
 const ASK_AFTER_MOST: Span = Span::hours(1);
