@@ -83,7 +83,6 @@ statements! {
     WANTED_SENT = "UPDATE wanted_comments SET comment_id = $4, sent_version = $5, attempts = 0, attempt_at = NULL, error = NULL,
         state = CASE WHEN version = $5 THEN 'sent' ELSE 'pending' END
         WHERE repo_id = $1 AND issue = $2 AND key = $3";
-    // A comment on an issue contradicts what was answered about the issue when another one was to be created.
     WANTED_UNREFUSED = "UPDATE wanted_comments SET error = NULL WHERE repo_id = $1 AND issue = $2 AND key <> $3
         AND state = 'pending' AND comment_id IS NULL AND error IS NOT NULL";
     WANTED_FOUND = "UPDATE wanted_comments SET comment_id = $4, attempt_at = NULL, error = NULL
@@ -302,7 +301,12 @@ impl Comments<'_> {
 
     /// Records that GitHub shows this version as the comment `comment_id`.
     pub async fn record_sent(&mut self, wanted: &WantedComment, comment_id: i64) -> Result<(), StoreError> {
-        self.run(keyed(WANTED_SENT, wanted).bind(comment_id).bind(wanted.version)).await?;
+        self.run(keyed(WANTED_SENT, wanted).bind(comment_id).bind(wanted.version)).await.map(drop)
+    }
+
+    /// Forgets why the other comments that are to be created on the issue of `wanted` were refused: GitHub has just
+    /// created `wanted` there.
+    pub async fn contradict_refusals(&mut self, wanted: &WantedComment) -> Result<(), StoreError> {
         self.run(keyed(WANTED_UNREFUSED, wanted)).await.map(drop)
     }
 

@@ -37,6 +37,8 @@ const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 90 };
 enum Sent {
     /// GitHub shows this version, as this comment.
     Shown(i64),
+    /// GitHub has just created it, as this comment.
+    Created(i64),
     /// The response was lost; search before repeating.
     Unknown(String),
     /// Nothing was written; retry later.
@@ -45,6 +47,8 @@ enum Sent {
     Deleted,
     /// It can never be delivered.
     Never(String),
+    /// It may have been written, and the search for it was refused.
+    Unsearchable(String),
     /// GitHub refused it, or did not list it, for the first time; ask again.
     Doubted(String),
     /// It was withdrawn before anything was sent.
@@ -55,13 +59,15 @@ impl Sent {
     /// Returns the outcome as far as it is believed: a refusal only if the attempt before ended in the same one. GitHub
     /// refuses once for no reason during incidents, and a comment that is given up never reaches its reader.
     fn confirmed(self, wanted: &WantedComment) -> Self {
-        let why = match &self {
-            Self::Never(why) => why.as_str(),
-            Self::Deleted => NOT_SHOWN,
-            _ => return self,
+        let (said, outcome) = match self {
+            Self::Never(why) => (why.clone(), Self::Never(why)),
+            // A search that works contradicts the refusal of the one before, so it has words of its own.
+            Self::Unsearchable(why) => (format!("the search for it failed: {why}"), Self::Never(why)),
+            Self::Deleted => (NOT_SHOWN.to_owned(), Self::Deleted),
+            sent => return sent,
         };
-        let believed = wanted.failure.as_deref() == Some(why) || is_planted(Plant::RefusalBelievedAtOnce);
-        if believed { self } else { Self::Doubted(why.to_owned()) }
+        let believed = wanted.failure.as_deref() == Some(said.as_str()) || is_planted(Plant::RefusalBelievedAtOnce);
+        if believed { outcome } else { Self::Doubted(said) }
     }
 }
 
@@ -98,18 +104,14 @@ impl Comments<'_> {
                     wanted.absences = 1;
                     Sent::Doubted(NOT_LISTED.to_owned())
                 }
-                None => {
-                    // The list shows the issue, whatever was answered before.
-                    wanted.failure = None;
-                    self.create(&writer, &wanted).await?
-                }
+                None => self.create(&writer, &wanted).await?,
             },
             None => self.create(&writer, &wanted).await?,
         };
-        if let Sent::Shown(comment) = sent {
+        if let Sent::Shown(comment) | Sent::Created(comment) = sent {
             tracing::info!(comment, version = wanted.version, "comment written");
         }
-        let refused = matches!(sent, Sent::Never(_) | Sent::Deleted);
+        let refused = matches!(sent, Sent::Never(_) | Sent::Unsearchable(_) | Sent::Deleted);
         if refused && !is_planted(Plant::HiddenRepositoryBuriesComment) {
             // A repository that the App cannot read answers "not found" for everything. It must be readable after each
             // of the two refusals: it may be back by the second.
@@ -157,7 +159,7 @@ impl Comments<'_> {
             return Ok(Sent::Withdrawn);
         }
         Ok(match writer.create(wanted.issue, &wanted.body).await {
-            Ok(comment) => Sent::Shown(comment.id),
+            Ok(comment) => Sent::Created(comment.id),
             Err(error) => refused(&error, wanted),
         })
     }
@@ -188,7 +190,12 @@ impl Comments<'_> {
             Ok(comments) => comments,
             // A failed search is no reason to repeat the create.
             Err(error) if error.is_transient() => return Ok(Some(Sent::Later(error.to_string(), error.retry_at()))),
-            Err(error) => return Ok(Some(refused(&error, wanted))),
+            Err(error) => {
+                return Ok(Some(match refused(&error, wanted) {
+                    Sent::Never(why) => Sent::Unsearchable(why),
+                    sent => sent,
+                }));
+            }
         };
         let ours = |c: &&CommentInfo| c.via_app_id == Some(app_id) && find_key(&c.body) == Some(wanted.key.as_str());
         let mut found: Vec<_> = comments.iter().filter(ours).collect();
@@ -215,7 +222,7 @@ impl Comments<'_> {
         let (spacing, settle) = (self.settings().comment_spacing, self.settings().comment_settle);
         let dead = matches!(sent, Sent::Never(_));
         // A failed or unsent comment does not count against the hourly quota; a lost response may.
-        let wrote = matches!(sent, Sent::Shown(_) | Sent::Unknown(_));
+        let wrote = matches!(sent, Sent::Shown(_) | Sent::Created(_) | Sent::Unknown(_));
         // After a lost response the comment may exist, whatever fails later.
         let doubt = wanted.attempt_at.map(|_| wanted.absences).filter(|_| !is_planted(Plant::FailedLookClearsTheDoubt));
         // A dead letter is an event of its repository; other outcomes leave no event.
@@ -229,7 +236,7 @@ let now = tx.now();
                             tx.comments().end_turn(&wanted, true).await?;
                         }
                         match sent {
-                            Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
+                            Sent::Shown(id) | Sent::Created(id) => tx.comments().record_sent(&wanted, id).await?,
                             Sent::Later(_, Some(at)) => tx.comments().rest(wanted.installation, at).await?,
                             _ => {}
                         }
@@ -245,13 +252,18 @@ let now = tx.now();
                     }
                     match sent {
                         Sent::Shown(id) => tx.comments().record_sent(&wanted, id).await?,
+                        Sent::Created(id) => {
+                            tx.comments().record_sent(&wanted, id).await?;
+                            tx.comments().contradict_refusals(&wanted).await?;
+                        }
                         Sent::Unknown(why) => tx.comments().postpone(&wanted, now + settle, &why, Some(0)).await?,
                         Sent::Deleted => tx.comments().record_deleted(&wanted, now + spacing, REWRITTEN).await?,
                         Sent::Doubted(why) => {
                             tracing::warn!(repo = %wanted.repo_name, issue = wanted.issue, %why, "an answer about a comment is not believed at once; asking again");
                             tx.comments().postpone(&wanted, now + CONFIRM_AFTER, &why, doubt).await?;
                         }
-                        Sent::Withdrawn => {}
+                        // Settled above, and by `confirmed`.
+                        Sent::Withdrawn | Sent::Unsearchable(_) => {}
                         Sent::Later(why, retry_at) => {
                             let backoff = Span::secs(1_i64 << wanted.attempts.min(10)).min(MAX_BACKOFF);
                             let due = retry_at.unwrap_or_default().max(now + backoff);
