@@ -69,7 +69,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::LateMarkHidesTheJump, 178),
     (Plant::CreateWaitsForItsToken, 113),
     (Plant::LateJudgementIsApplied, 17),
-    (Plant::LateRemovalIsBelieved, 481),
+    (Plant::LateRemovalIsBelieved, 15),
     (Plant::DeliveredGrantEndsThePull, 839),
     (Plant::BudgetIgnoresLeases, 1),
     (Plant::EndedLeasesAreForgotten, 26),
@@ -139,10 +139,13 @@ const ONCE_BROKEN: &[u64] = &[
     661,  // As 316, by another way.
     838,  // A comment was withdrawn and wanted anew while its create waited; the old text was written.
     1282, // A sender that woke in the turn of another forgot that the other's create may have had an effect.
+    1362, // A repository came back while GitHub refused every token, and commands from before that hour were lost.
     1414, // A command was dropped because the return of its repository had been missed.
     1899, // The clock was wrong too shortly for an alive mark, and what was put off meanwhile waited for a day.
     2302, // One list that left a comment out was believed, and the comment was written twice.
     2399, // The check knew no commit with the end of a lease and the next grant.
+    2805, // A refused create was believed because a search had been refused before, although the one between was not.
+    3675, // A comment was given up after two refusals, although another was created on the issue between them.
 ];
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Repo {
     pub(crate) label_at: i64,
     /// Last time that it was archived or left the installation.
     pub(crate) away_at: i64,
+    /// Last time that it was unarchived or came back to the installation.
+    pub(crate) back_at: i64,
     /// True if the policy file is valid, and the budget that it sets; `None` before it was first written.
     pub(crate) policy: Option<(bool, Option<i64>)>,
 }

@@ -452,8 +452,10 @@ fn change_repository(world: &mut World, at: usize, full: &str) -> Act {
             )
         }
     };
-    if !world.cast.repos[at].is_served() {
-        world.cast.repos[at].away_at = world.now();
+    match world.cast.repos[at].is_served() {
+        false => world.cast.repos[at].away_at = world.now(),
+        true if !repo.is_served() => world.cast.repos[at].back_at = world.now(),
+        true => {}
     }
     Ok(Some(told))
 }

@@ -33,6 +33,7 @@ pub(crate) fn set(world: &mut World) {
             archived: false,
             label_at: 0,
             away_at: 0,
+            back_at: 0,
             policy: None,
         })
         .to_vec();

@@ -24,7 +24,9 @@ pub(super) fn check(world: &World, rows: &Rows) -> Option<Violation> {
         else {
             continue;
         };
-        let found = tasks(world, rows, repo, row).or_else(|| pulls(world, rows, repo, row));
+        let found = served(world, repo, row)
+            .or_else(|| tasks(world, rows, repo, row))
+            .or_else(|| pulls(world, rows, repo, row));
         if found.is_some() {
             return found;
         }
@@ -37,6 +39,16 @@ pub(super) fn label(row: &RepoRow) -> String {
     let file: Option<Value> = row.policy_file.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let label = file.and_then(|file| file["labels"]["ready"].as_str().map(str::to_owned));
     label.unwrap_or_else(|| "pool:ready".to_owned())
+}
+
+fn served(world: &World, repo: &Repo, row: &RepoRow) -> Option<Violation> {
+    let why = row.inactive.as_ref()?;
+    let was_served = world.checks.last().repo(&row.id).is_some_and(|old| old.inactive.is_none());
+    if was_served && world.now() - repo.back_at > SETTLED {
+        let found = format!("{} left the pool ({why}), although GitHub lists it all the time", row.name);
+        return broken("causes", found);
+    }
+    None
 }
 
 fn tasks(world: &World, rows: &Rows, repo: &Repo, row: &RepoRow) -> Option<Violation> {

@@ -18,8 +18,9 @@ pub(super) fn blink(world: &mut World) -> Option<()> {
     let repo = world.cast.repos[0].clone();
     let (full, installation) = (world.github.repo_name(repo.id)?, world.cast.installation);
     world.say(format!("the App loses {full} for some minutes"));
-    world.cast.repos[0].away_at = world.now();
     world.github.change_installation(installation, &[], &[&full]).ok()?;
+    world.cast.repos[0].away_at = world.now();
+    world.cast.repos[0].installed = false;
     let steps: &[Step] = match world.below(2) {
         0 => &[Step::Sender],
         _ => &[Step::Sender, Step::Watch, Step::Sync],
@@ -33,6 +34,8 @@ pub(super) fn blink(world: &mut World) -> Option<()> {
         }
     }
     let _it_was_there = world.github.change_installation(installation, &[&full], &[]);
+    world.cast.repos[0].installed = true;
+    world.cast.repos[0].back_at = world.now();
     world.say(format!("the App has {full} again"));
     if world.chance(50) {
         lose_mail(world);
