@@ -1,5 +1,6 @@
 //! Databases of histories: copies of an empty one that has its schema.
 
+use crate::rows::counters;
 use owp_base::clock::{Clock, Entropy};
 use owp_store::{Store, StoreOptions};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
@@ -30,7 +31,10 @@ impl Place {
         let memory = Path::new("/dev/shm");
         let folder = TempDir::with_prefix_in("owp-simulation.", memory).or_else(|_| TempDir::new());
         let folder = folder.map_err(|error| error.to_string())?;
-        make_schema(&format!("sqlite:{}", template(folder.path()).display()))?;
+        let file = template(folder.path());
+        make_schema(&format!("sqlite:{}", file.display()))?;
+        let counted = rusqlite::Connection::open(&file).and_then(|opened| opened.execute_batch(&counters()));
+        counted.map_err(|error| error.to_string())?;
         Ok(Self::Sqlite(folder))
     }
 
@@ -94,7 +98,6 @@ pub(crate) fn runtime() -> Runtime {
 /// The database of one history; gone with this value.
 pub(crate) struct Database {
     pub(crate) url: String,
-    pub(crate) is_sqlite: bool,
     file: Option<PathBuf>,
     drop_on: Option<(String, String)>,
 }
@@ -106,14 +109,14 @@ impl Database {
                 let unique = data_suffix();
                 let file = folder.path().join(format!("{seed}-{unique}.db"));
                 std::fs::copy(template(folder.path()), &file).expect("the folder of databases has room");
-                Self { url: format!("sqlite:{}", file.display()), is_sqlite: true, file: Some(file), drop_on: None }
+                Self { url: format!("sqlite:{}", file.display()), file: Some(file), drop_on: None }
             }
             Place::Postgres { server, template } => {
                 let name = format!("owp_seed_{}", data_suffix());
                 let admin = format!("{server}/postgres");
                 run_on(&admin, &format!("CREATE DATABASE {name} TEMPLATE {template}")).expect("a database is made");
                 let drop_on = Some((admin, name.clone()));
-                Self { url: format!("{server}/{name}"), is_sqlite: false, file: None, drop_on }
+                Self { url: format!("{server}/{name}"), file: None, drop_on }
             }
         }
     }

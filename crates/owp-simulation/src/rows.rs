@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Declares the rows that the checks look at: the table and its columns.
@@ -16,9 +17,9 @@ macro_rules! rows {
             pub(crate) struct $row { $(pub(crate) $column: $type,)* }
         )*
 
-        /// The rows of one moment.
+        /// The rows of one moment, and the events since the moment before.
         #[derive(Debug, Clone, Default)]
-        pub(crate) struct Rows { $(pub(crate) $field: Vec<$row>,)* pub(crate) events: Vec<EventRow> }
+        pub(crate) struct Rows { $(pub(crate) $field: Arc<[$row]>,)* pub(crate) events: Vec<EventRow> }
 
         impl Rows {
             const TABLES: &'static [(&'static str, &'static [&'static str])] =
@@ -26,7 +27,7 @@ macro_rules! rows {
 
             fn fill(&mut self, table: &str, json: &str) {
                 match table {
-                    $(stringify!($table) => self.$field = parse(table, json),)*
+                    $(stringify!($table) => self.$field = parse(table, json).into(),)*
                     _ => self.events = parse(table, json),
                 }
             }
@@ -127,115 +128,149 @@ impl Rows {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> T {
+fn parse<T: serde::de::DeserializeOwned>(table: &str, json: &str) -> Vec<T> {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("the rows of {table} are not as expected: {error}"))
 }
 
 /// Tables that only the checks in the end look at.
 const LATE: [&str; 2] = ["wanted_comments", "doubts"];
+const EVENTS: (&str, &[&str]) = ("events", &["chain", "seq", "id", "kind", "task_id", "lease_id"]);
 
-/// A connection of the simulator's own.
-enum Connection {
-    Sqlite(rusqlite::Connection),
-    Postgres(Runtime, Box<AnyConnection>),
-}
-
-impl Connection {
-    fn open(database: &Database) -> Self {
-        if let Some(file) = database.url.strip_prefix("sqlite:") {
-            return Self::Sqlite(rusqlite::Connection::open(file).expect("the database opens"));
-        }
-        sqlx::any::install_default_drivers();
-        let runtime = runtime();
-        let connection = runtime.block_on(AnyConnection::connect(&database.url)).expect("the database answers");
-        Self::Postgres(runtime, Box::new(connection))
-    }
-
-    /// Returns a counter of the changes that others committed, where there is one.
-    fn version(&self) -> Option<i64> {
-        let Self::Sqlite(connection) = self else { return None };
-        Some(connection.pragma_query_value(None, "data_version", |row| row.get(0)).expect("the database answers"))
-    }
-
-    /// Returns the two columns of each row.
-    fn pairs(&mut self, sql: &str, value: String) -> Vec<(String, String)> {
-        match self {
-            Self::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql).expect("the statement is known");
-                let found = statement.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)));
-                found.and_then(Iterator::collect).expect("the database answers")
-            }
-            Self::Postgres(runtime, connection) => {
-                let query = sqlx::query(AssertSqlSafe(sql)).bind(value);
-                let found = runtime.block_on(query.fetch_all(&mut **connection)).expect("the database answers");
-                found.iter().map(|row| (row.get(0), row.get(1))).collect()
-            }
-        }
-    }
+/// Returns statements with which a SQLite database counts the changes of each table, so that the reader reads again only
+/// what has changed.
+pub(crate) fn counters() -> String {
+    let tables = Rows::TABLES.iter().chain([&EVENTS]).map(|(table, _)| table);
+    let triggers = tables.map(|table| {
+        let on = |act: &str| {
+            let count = format!("UPDATE simulation_changes SET number = number + 1 WHERE name = '{table}'");
+            format!("CREATE TRIGGER simulation_{table}_{act} AFTER {act} ON {table} BEGIN {count}; END;\n")
+        };
+        let row = format!("INSERT INTO simulation_changes VALUES ('{table}', 1);\n");
+        row + &["INSERT", "UPDATE", "DELETE"].map(on).concat()
+    });
+    let made = "CREATE TABLE simulation_changes (name TEXT PRIMARY KEY, number BIGINT NOT NULL) WITHOUT ROWID;\n";
+    made.to_owned() + &triggers.collect::<String>()
 }
 
 /// Reads the database.
 pub(crate) struct Reader {
     connection: Connection,
-    /// The query of what the checks after every commit read, and that of everything.
-    some: String,
-    all: String,
-    /// The last event seen of each chain.
-    seen: BTreeMap<String, i64>,
-    version: i64,
+    /// The rows of the last time.
+    rows: Rows,
+}
+
+/// A connection of the simulator's own.
+enum Connection {
+    Sqlite {
+        connection: rusqlite::Connection,
+        /// The counter of the commits of others.
+        version: i64,
+        /// The number of changes of each table, when it was read last.
+        read_at: BTreeMap<String, i64>,
+        /// The last event read; events are never deleted here.
+        last_event: i64,
+    },
+    Postgres {
+        runtime: Runtime,
+        connection: Box<AnyConnection>,
+        /// The last event read of each chain.
+        seen: BTreeMap<String, i64>,
+    },
 }
 
 impl Reader {
     pub(crate) fn open(database: &Database) -> Self {
-        let connection = Connection::open(database);
-        let is_sqlite = database.is_sqlite;
-        let query = |complete: bool| {
-            let chosen = Rows::TABLES.iter().filter(|(table, _)| complete || !LATE.contains(table));
-            let mut all: Vec<String> = chosen.map(|(table, columns)| collect(is_sqlite, table, columns, "")).collect();
-            let known = if is_sqlite {
-                "(SELECT value FROM json_each($1) WHERE key = chain)"
-            } else {
-                "CAST(CAST($1 AS json) ->> chain AS bigint)"
-            };
-            let columns = ["chain", "seq", "id", "kind", "task_id", "lease_id"];
-            all.push(collect(is_sqlite, "events", &columns, &format!("WHERE seq > COALESCE({known}, 0)")));
-            all.join(" UNION ALL ")
+        let connection = if let Some(file) = database.url.strip_prefix("sqlite:") {
+            let connection = rusqlite::Connection::open(file).expect("the database opens");
+            connection.set_prepared_statement_cache_capacity(64);
+            Connection::Sqlite { connection, version: 0, read_at: BTreeMap::new(), last_event: 0 }
+        } else {
+            sqlx::any::install_default_drivers();
+            let runtime = runtime();
+            let connection = runtime.block_on(AnyConnection::connect(&database.url)).expect("the database answers");
+            Connection::Postgres { runtime, connection: Box::new(connection), seen: BTreeMap::new() }
         };
-        let (some, all) = (query(false), query(true));
-        Self { connection, some, all, seen: BTreeMap::new(), version: 0 }
+        Self { connection, rows: Rows::default() }
     }
 
     /// Returns true if anything may have been committed since the last time.
     pub(crate) fn has_changed(&mut self) -> bool {
-        let version = self.connection.version();
-        version.is_none_or(|version| std::mem::replace(&mut self.version, version) != version)
+        let Connection::Sqlite { connection, version, .. } = &mut self.connection else { return true };
+        let now = connection.pragma_query_value(None, "data_version", |row| row.get(0)).expect("the database answers");
+        std::mem::replace(version, now) != now
     }
 
     /// Reads the tables, and the events since the last time; all tables if it is to be complete.
     pub(crate) fn read(&mut self, complete: bool) -> Rows {
-        let sql = if complete { &self.all } else { &self.some };
-        let seen = serde_json::json!(self.seen).to_string();
-        let mut rows = Rows::default();
-        for (table, json) in self.connection.pairs(sql, seen) {
-            rows.fill(&table, &json);
+        let chosen = Rows::TABLES.iter().filter(|(table, _)| complete || !LATE.contains(table));
+        let found = match &mut self.connection {
+            Connection::Sqlite { connection, read_at, last_event, .. } => {
+                read_sqlite(connection, chosen, read_at, last_event).expect("the database answers")
+            }
+            Connection::Postgres { runtime, connection, seen } => {
+                let known = "CAST(CAST($1 AS json) ->> chain AS bigint)";
+                let events = collect_json_agg(EVENTS, &format!("WHERE seq > COALESCE({known}, 0)"));
+                let all: Vec<_> = chosen.map(|table| collect_json_agg(*table, "")).chain([events]).collect();
+                let query =
+                    sqlx::query(AssertSqlSafe(all.join(" UNION ALL "))).bind(serde_json::json!(seen).to_string());
+                let found = runtime.block_on(query.fetch_all(&mut **connection)).expect("the database answers");
+                found.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        };
+        self.rows.events.clear();
+        for (table, json) in found {
+            self.rows.fill(&table, &json);
         }
-        rows.events.sort_by(|a, b| (&a.chain, a.seq).cmp(&(&b.chain, b.seq)));
-        for event in &rows.events {
-            let last = self.seen.entry(event.chain.clone()).or_default();
-            *last = (*last).max(event.seq);
+        self.rows.events.sort_by(|a, b| (&a.chain, a.seq).cmp(&(&b.chain, b.seq)));
+        if let Connection::Postgres { seen, .. } = &mut self.connection {
+            for event in &self.rows.events {
+                let last = seen.entry(event.chain.clone()).or_default();
+                *last = (*last).max(event.seq);
+            }
         }
-        rows
+        self.rows.clone()
     }
 }
 
-/// Returns a query for rows of a table as one JSON list.
-fn collect(is_sqlite: bool, table: &str, columns: &[&str], filter: &str) -> String {
+/// Returns the name and the rows of each table that has changed, and the events since the last time.
+fn read_sqlite<'t>(
+    connection: &rusqlite::Connection,
+    tables: impl Iterator<Item = &'t (&'static str, &'static [&'static str])>,
+    read_at: &mut BTreeMap<String, i64>,
+    last_event: &mut i64,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    // Nothing is committed meanwhile: no process has a turn.
+    let mut counters = connection.prepare_cached("SELECT name, number FROM simulation_changes")?;
+    let counters = counters.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let changed: BTreeMap<String, i64> = counters.collect::<rusqlite::Result<_>>()?;
+    let mut found = Vec::new();
+    for table in tables.chain([&EVENTS]) {
+        let number = changed.get(table.0).copied();
+        if number.is_some() && number == read_at.get(table.0).copied() {
+            continue;
+        }
+        let mut rows = connection.prepare_cached(&collect_json_group_array(*table))?;
+        let after = if *table == EVENTS { *last_event } else { 0 };
+        let (json, last): (String, Option<i64>) = rows.query_row([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if *table == EVENTS {
+            *last_event = last.unwrap_or(*last_event);
+        }
+        read_at.insert(table.0.to_owned(), number.unwrap_or_default());
+        found.push((table.0.to_owned(), json));
+    }
+    Ok(found)
+}
+
+/// Returns a query for the rows of a table as one JSON list, and for the number of the last.
+fn collect_json_group_array((table, columns): (&str, &[&str])) -> String {
     let pairs: Vec<String> = columns.iter().map(|column| format!("'{column}', {column}")).collect();
-    let pairs = pairs.join(", ");
-    let list = if is_sqlite {
-        format!("json_group_array(json_object({pairs}))")
-    } else {
-        format!("CAST(COALESCE(json_agg(json_build_object({pairs})), '[]') AS TEXT)")
-    };
+    let list = format!("json_group_array(json_object({}))", pairs.join(", "));
+    format!("SELECT {list}, MAX(rowid) FROM {table} WHERE rowid > $1")
+}
+
+/// Returns a query for the name of a table, and for rows of it as one JSON list.
+fn collect_json_agg((table, columns): (&str, &[&str]), filter: &str) -> String {
+    let pairs: Vec<String> = columns.iter().map(|column| format!("'{column}', {column}")).collect();
+    let list = format!("CAST(COALESCE(json_agg(json_build_object({})), '[]') AS TEXT)", pairs.join(", "));
     format!("SELECT '{table}' AS name, {list} AS found FROM {table} {filter}")
 }

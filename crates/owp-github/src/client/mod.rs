@@ -148,7 +148,7 @@ impl GitHub {
     }
 
     fn over(http: Http, cfg: GitHubConfig) -> Result<Self, GitHubError> {
-        let key = AppKey::new(cfg.app_id, &cfg.private_key_pem, &cfg.clock)?;
+        let key = AppKey::new(cfg.app_id, &cfg.private_key_pem)?;
         Ok(Self(Arc::new(Inner {
             http,
             key,

@@ -3,6 +3,11 @@
 //! Concurrent callers share one token request. A token is kept until shortly before it expires, and is never shown.
 
 use super::{GitHub, GitHubError, Identity, http::Write};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use owp_base::clock::Clock;
 use owp_pool::{Span, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -60,10 +65,11 @@ pub(super) struct Scope {
 /// Time for which a signed JWT is used again.
 const JWT_REUSED_FOR: Span = Span::minutes(4);
 
-/// The App's private key for signing.
+/// The App's private key for signing. It is parsed once: the checks of a parsed key take longer than a signature, and
+/// `jsonwebtoken::encode` repeats them for each.
 pub(super) struct AppKey {
     app_id: i64,
-    key: jsonwebtoken::EncodingKey,
+    pair: KeyPair,
     /// The last JWT and the time of its signature: a signature takes longer than everything else about a request.
     signed: Mutex<Option<(Timestamp, SecretString)>>,
 }
@@ -76,8 +82,8 @@ struct Claims {
 }
 
 impl AppKey {
-    /// Parses the key and signs once, so that a bad key fails at startup and not at the first webhook.
-    pub(super) fn new(app_id: i64, pem: &SecretString, clock: &Clock) -> Result<Self, GitHubError> {
+    /// Parses the key, so that a bad key fails at startup and not at the first webhook.
+    pub(super) fn new(app_id: i64, pem: &SecretString) -> Result<Self, GitHubError> {
         let bad = || {
             GitHubError::Config {
             message: "the App's private key is not an RSA key in PEM: GITHUB_APP_PRIVATE_KEY(_FILE) should be the .pem that GitHub let you download, which begins with -----BEGIN RSA PRIVATE KEY-----"
@@ -85,10 +91,9 @@ impl AppKey {
         }
         };
         let pem = SecretString::from(pem.expose_secret().trim().replace("\\n", "\n"));
-        let key = jsonwebtoken::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(|_| bad())?;
-        let key = Self { app_id, key, signed: Mutex::default() };
-        key.jwt(clock).map_err(|_| bad())?;
-        Ok(key)
+        let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(|_| bad())?;
+        let pair = KeyPair::from_der(key.inner()).map_err(|_| bad())?;
+        Ok(Self { app_id, pair, signed: Mutex::default() })
     }
 
     pub(super) fn app_id(&self) -> i64 {
@@ -106,10 +111,20 @@ impl AppKey {
         }
         let now = at.0 / 1000;
         let claims = Claims { iat: now - 60, exp: now + 9 * 60, iss: self.app_id.to_string() };
-        let jwt = jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &self.key)
-            .map(SecretString::from)
-            .map_err(|_| GitHubError::Config { message: "the App's private key cannot sign".to_owned() })?;
+        let jwt = SecretString::from(self.sign(&claims)?);
         Ok(signed.insert((at, jwt)).1.clone())
+    }
+
+    /// Returns a JWT in compact form, RFC 7515, section 7.1.
+    fn sign(&self, claims: &Claims) -> Result<String, GitHubError> {
+        let unusable = || GitHubError::Config { message: "the App's private key cannot sign".to_owned() };
+        let header = serde_json::to_vec(&Header::new(Algorithm::RS256)).map_err(|_| unusable())?;
+        let claims = serde_json::to_vec(claims).map_err(|_| unusable())?;
+        let message = format!("{}.{}", BASE64URL_NOPAD.encode(&header), BASE64URL_NOPAD.encode(&claims));
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        let signed = self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature);
+        signed.map_err(|_| unusable())?;
+        Ok(format!("{message}.{}", BASE64URL_NOPAD.encode(&signature)))
     }
 }
 

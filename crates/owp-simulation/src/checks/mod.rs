@@ -185,7 +185,7 @@ pub(crate) fn after_commit(world: &mut World, rows: Rows) {
     // One that is new was live for a moment, even if it has ended by now.
     let seen = |lease: &&LeaseRow| lease.is_live() || !checks.leases.contains_key(&lease.id);
     let live_now: Vec<String> = rows.leases.iter().filter(seen).map(|lease| lease.id.clone()).collect();
-    for lease in &rows.leases {
+    for lease in rows.leases.iter() {
         checks.leases.insert(lease.id.clone(), lease.clone());
     }
     checks.run.extend(rows.commands.iter().map(|command| command.comment_id));
@@ -237,7 +237,7 @@ fn leases_and_tasks(world: &World, rows: &Rows) -> Option<Violation> {
             return broken("one live lease (1)", format!("{} and {} are live for one task", other.id, lease.id));
         }
     }
-    for task in &rows.tasks {
+    for task in rows.tasks.iter() {
         let held = matches!(task.state.as_str(), "leased" | "in_progress");
         if held != holders.contains_key(task.id.as_str()) {
             let found =
@@ -259,7 +259,7 @@ fn leases_and_tasks(world: &World, rows: &Rows) -> Option<Violation> {
             }
         }
     }
-    for lease in &rows.leases {
+    for lease in rows.leases.iter() {
         let Some(old) = world.checks.leases.get(&lease.id) else { continue };
         if (&old.task_id, &old.worker_id, old.epoch) != (&lease.task_id, &lease.worker_id, lease.epoch) {
             return broken("lease ids (3)", format!("the lease {} changed its task, worker or epoch", lease.id));
@@ -286,7 +286,7 @@ fn leases_and_tasks(world: &World, rows: &Rows) -> Option<Violation> {
 /// An area that a live lease locked is held by its task, and by one task alone.
 fn areas(rows: &Rows) -> Option<Violation> {
     let mut held: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for area in &rows.areas {
+    for area in rows.areas.iter() {
         if held.insert((&area.repo_id, &area.area), &area.task_id).is_some() {
             return broken("areas (2)", format!("the area {} has two holders", area.area));
         }
@@ -297,7 +297,7 @@ fn areas(rows: &Rows) -> Option<Violation> {
             return broken("areas (2)", format!("the lease {} does not hold its area {area}", lease.id));
         }
     }
-    for area in &rows.areas {
+    for area in rows.areas.iter() {
         let task = rows.task(&area.task_id);
         if task.is_none_or(|task| !matches!(task.state.as_str(), "leased" | "in_progress" | "pr_opened")) {
             let state = task.map_or("gone", |task| task.state.as_str());
@@ -319,7 +319,7 @@ fn events(world: &mut World, rows: &Rows) -> Option<Violation> {
         world.checks.events.insert(event.id.clone());
     }
     let about: BTreeSet<&str> = rows.events.iter().filter_map(|event| event.task_id.as_deref()).collect();
-    for task in &rows.tasks {
+    for task in rows.tasks.iter() {
         let old = world.checks.last.task(&task.id);
         let changed = old.is_none_or(|old| (&old.state, old.epoch) != (&task.state, task.epoch));
         if changed && !about.contains(task.id.as_str()) {
@@ -330,7 +330,7 @@ fn events(world: &mut World, rows: &Rows) -> Option<Violation> {
         }
     }
     let leases: BTreeSet<&str> = rows.events.iter().filter_map(|event| event.lease_id.as_deref()).collect();
-    for lease in &rows.leases {
+    for lease in rows.leases.iter() {
         let was_live = world.checks.leases.get(&lease.id).map(LeaseRow::is_live);
         if was_live != Some(lease.is_live()) && !leases.contains(lease.id.as_str()) {
             return broken(
