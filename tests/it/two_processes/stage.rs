@@ -14,6 +14,8 @@ const REPO: &str = "acme/rocket";
 pub(crate) const ADMIN: &str = "an-admin-token-for-the-test";
 /// Long enough for a lost answer's settling time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Time after which a call is given up.
+const CALL: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stage {
     sandbox: Child,
@@ -69,7 +71,8 @@ impl Stage {
         let mut line = String::new();
         BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let facts = serde_json::from_str(&line).unwrap();
-        let http = Client::new();
+        // A service that is killed may take a call with it.
+        let http = Client::builder().no_proxy().timeout(CALL).build().unwrap();
         let serve = Mutex::new(addresses.iter().map(|_| None).collect());
         let stage =
             Self { sandbox, serve, addresses, _balancer: balancer, facts, url, database, environment, folder, http };
