@@ -71,8 +71,8 @@ async fn measure(backlog: i64) -> Outcome<Row> {
 async fn candidates(store: &Store, repo: &RepoId) -> Result<usize, StoreError> {
     let id = repo.clone();
     let now = Timestamp(1_700_000_000_000);
-    let bounds = Bounds { per_class: PER_CLASS, classes: 500, first: 300, declined_since: now };
-    store.read(transaction!(|tx| Ok(tx.tasks().candidates(&id, bounds).await?.len()))).await
+    let bounds = Bounds { per_class: PER_CLASS, classes: 500, declined_since: now };
+    store.read(transaction!(|tx| Ok(tx.tasks().candidates(&id, bounds, |_| true).await?.len()))).await
 }
 
 async fn add_worker(store: &Store) -> Result<WorkerId, StoreError> {

@@ -11,7 +11,7 @@ use owp_pool::document::{Document, POLICY_PATH};
 use owp_pool::policy::{BudgetSource, CountMode, MinDurations, Policy, effective_budget};
 use owp_pool::pull::Agents;
 use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
-use owp_pool::task::Task;
+use owp_pool::task::{Task, TaskSpec};
 use owp_pool::worker::Worker;
 use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
 use owp_store::{Bounds, Pause, RepoRow, StoreError, Tx};
@@ -22,10 +22,8 @@ const DECLINED_FOR: Span = Span::hours(1);
 /// A count expires after this many count intervals, but no sooner than the span below.
 const COUNTS_MISSED: i64 = 3;
 const COUNT_LASTS_LEAST: Span = Span::minutes(1);
-/// Limit on the classes of equal requirements in one repository's plan. If there are more, the plan also takes the
-/// first tasks of all.
+/// Limit on the classes of equal requirements in one repository's plan.
 const CLASSES: i64 = 500;
-const FIRST: i64 = 300;
 
 /// The open pull requests that name each task of a repository.
 pub(crate) type NamingPulls = BTreeMap<TaskId, Vec<NamingPull>>;
@@ -263,13 +261,16 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -
 }
 
 /// Loads the ready tasks that a plan could use: `per_class` of each class of equal requirements. They have no holder.
-/// Names that only explanations need are left out, so that a long queue does not cost a query per task.
+/// Names that only explanations need are left out, so that a long queue does not cost a query per task. If there are very
+/// many classes, only those are loaded whose area is free and that `some_worker` could do.
 pub(crate) async fn candidates(
     tx: &mut Tx,
-    repo: &RepoId,
+    repo: &RepoFacts,
     answers: &NamingPulls,
     per_class: i64,
+    some_worker: impl Fn(&TaskSpec) -> bool + Send + Sync,
 ) -> Result<Vec<TaskFacts>, StoreError> {
+    let RepoFacts { id: repo, areas, policy, .. } = repo;
     let since = tx.now() - DECLINED_FOR;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
     for (task, worker, at) in tx.leases().declines_in(repo, since).await? {
@@ -285,8 +286,11 @@ pub(crate) async fn candidates(
         let barred = barred.remove(&task.id).unwrap_or_default();
         TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
     };
-    let bounds = Bounds { per_class, classes: CLASSES, first: FIRST, declined_since: since };
-    Ok(tx.tasks().candidates(repo, bounds).await?.into_iter().map(facts).collect())
+    let bounds = Bounds { per_class, classes: CLASSES, declined_since: since };
+    let is_locked =
+        |spec: &TaskSpec| policy.area_locks && spec.area.as_ref().is_some_and(|area| areas.contains_key(area));
+    let wanted = |spec: &TaskSpec| !is_locked(spec) && some_worker(spec);
+    Ok(tx.tasks().candidates(repo, bounds, wanted).await?.into_iter().map(facts).collect())
 }
 
 /// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.

@@ -315,11 +315,12 @@ CREATE TABLE tasks (
   -- Time of the last request to GitHub about a task that is held until GitHub answers.
   asked_at BIGINT NOT NULL DEFAULT 0,
 
-  -- The planner finds candidates by class and rank. Tasks of one class have the same requirements. A class that would
-  -- be too long for an index is the task's own.
+  -- The planner finds candidates by class and rank. Tasks of one class have the same requirements and are assigned to
+  -- the same users. A class that would be too long for an index is the task's own.
   class TEXT GENERATED ALWAYS AS (
-    CASE WHEN LENGTH(skills) + LENGTH(COALESCE(area, '')) <= 400
+    CASE WHEN LENGTH(skills) + LENGTH(COALESCE(area, '')) + LENGTH(assignees) <= 400
     THEN CAST(tier AS VARCHAR) || ' ' || CAST(estimate AS VARCHAR) || ' ' || skills || ' ' || COALESCE(area, '')
+      || ' ' || assignees
     ELSE id END
   ) VIRTUAL,
   -- The lowest rank goes first. An hour of waiting counts as one point of priority, so the order of two tasks does not

@@ -17,7 +17,6 @@ pub(super) use join;
 const fn condition(reason: Apart) -> &'static str {
     match reason {
         Apart::Reserved => "t.reserved_until > $2",
-        Apart::Assigned => "t.assignees <> '[]'",
         Apart::Answered => {
             "EXISTS (SELECT 1 FROM pull_links k JOIN pulls p ON p.repo_id = k.repo_id AND p.number = k.number
                 WHERE k.task_id = t.id AND p.state = 'open')"

@@ -5,12 +5,11 @@ use super::apart::{WHEN_APART, join};
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::Tasks;
-use super::statement::query;
-use super::tasks::task_row;
+use super::statement::{Row, query};
+use super::tasks::{spec_row, task_row};
 use super::tx::statements;
-use owp_pool::task::Task;
+use owp_pool::task::{Task, TaskSpec};
 use owp_pool::{RepoId, Timestamp};
-use std::collections::BTreeSet;
 
 /// SQL of `Task::is_queued`, for the columns with this prefix; the condition of index tasks_class.
 macro_rules! queued {
@@ -22,7 +21,9 @@ macro_rules! queued {
 statements! {
     // Walks along index tasks_class. From each row it steps to the next of its class, until it has found $3 that are not
     // set apart, so that every eligible worker can take them. Then it jumps to the first row of the next class. It
-    // starts before the first class. CROSS JOIN keeps SQLite from reversing the join order.
+    // starts before the first class. CROSS JOIN keeps SQLite from reversing the join order. `+ 0` and `|| ''`:
+    // SQLite compares a list of columns by an index only if the other side has no type of its own, and would otherwise
+    // walk the whole class for each task.
     TASKS_BY_CLASS = join!(&["WITH RECURSIVE walk (id, class, rank, plain, classes) AS (
             SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT), CAST($3 AS BIGINT), CAST(0 AS BIGINT)
             FROM repositories r WHERE r.id = $1
@@ -34,17 +35,38 @@ statements! {
             WHERE w.classes <= $4 AND t.id = CASE WHEN w.plain < $3
                 THEN (SELECT x.id FROM tasks x
                     WHERE x.repo_id = $1 AND ", queued!("x."), "
-                    AND (x.class, x.rank, x.id) > (w.class, w.rank, w.id)
+                    AND (x.class, x.rank, x.id) > (w.class, w.rank + 0, w.id || '')
                     ORDER BY x.class, x.rank, x.id LIMIT 1)
                 ELSE (SELECT x.id FROM tasks x
                     WHERE x.repo_id = $1 AND ", queued!("x."), "
                     AND x.class > w.class
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
         SELECT ", columns!(tasks, "t."), ", w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id"]);
-    // Index tasks_queue.
-    TASKS_FIRST =
-        concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND ", queued!(""), " ORDER BY rank, id LIMIT $2");
+    // Jumps along index tasks_class from the first task of each class to that of the next.
+    TASKS_HEADS = concat!("WITH RECURSIVE walk (id, class, classes) AS (
+            SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT) FROM repositories r WHERE r.id = $1
+            UNION ALL
+            SELECT t.id, t.class, w.classes + 1 FROM walk w CROSS JOIN tasks t
+            WHERE w.classes < $2 AND t.id = (SELECT x.id FROM tasks x
+                WHERE x.repo_id = $1 AND ", queued!("x."), " AND x.class > w.class
+                ORDER BY x.class, x.rank, x.id LIMIT 1))
+        SELECT t.class, t.rank, t.estimate, t.priority, t.skills, t.area, t.tier
+        FROM walk w CROSS JOIN tasks t WHERE t.id = w.id");
+    // As TASKS_BY_CLASS, in one class, along the same index.
+    TASKS_OF_CLASS = join!(&["WITH RECURSIVE walk (id, rank, plain) AS (
+            SELECT SUBSTR(r.id, 1, 0), CAST(-9223372036854775807 AS BIGINT), CAST(0 AS BIGINT)
+            FROM repositories r WHERE r.id = $1
+            UNION ALL
+            SELECT t.id, t.rank, w.plain + CASE ", WHEN_APART, "ELSE 1 END
+            FROM walk w CROSS JOIN tasks t
+            WHERE w.plain < $3 AND t.id = (SELECT x.id FROM tasks x
+                WHERE x.repo_id = $1 AND ", queued!("x."), " AND x.class = $4 AND (x.rank, x.id) > (w.rank + 0, w.id || '')
+                ORDER BY x.class, x.rank, x.id LIMIT 1))
+        SELECT ", columns!(tasks, "t."), " FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY t.rank, t.id"]);
 }
+
+/// Number of classes that are looked at when there are more than [`Bounds::classes`].
+const HEADS: i64 = 20_000;
 
 /// Limits on the tasks to read.
 #[derive(Debug, Clone, Copy)]
@@ -53,16 +75,28 @@ pub struct Bounds {
     pub per_class: i64,
     /// Number of classes.
     pub classes: i64,
-    /// If there are more classes, this many of the first tasks overall are added, so that no class starves.
-    pub first: i64,
     /// Tasks declined after this time do not count toward `per_class`, since not every worker can take them.
     pub declined_since: Timestamp,
 }
 
+/// A class of equal requirements, with the spec of its first task.
+#[derive(Debug, Clone)]
+struct Class {
+    key: String,
+    rank: i64,
+    spec: TaskSpec,
+}
+
 impl Tasks<'_> {
     /// Returns ready tasks of a repository that are neither held nor withheld: of every class of equal requirements
-    /// (tier, estimate, skills and area) the first by priority and age.
-    pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Vec<Task>, StoreError> {
+    /// (tier, estimate, skills, area and assignees) the first by priority and age. If there are more classes than
+    /// `bounds` allow, it reads those whose spec is `wanted`, and of these the ones whose first task comes first.
+    pub async fn candidates(
+        &mut self,
+        repo: &RepoId,
+        bounds: Bounds,
+        wanted: impl Fn(&TaskSpec) -> bool + Send,
+    ) -> Result<Vec<Task>, StoreError> {
         let walk = query(TASKS_BY_CLASS)
             .bind(repo.as_str())
             .bind(self.now().0)
@@ -70,18 +104,37 @@ impl Tasks<'_> {
             .bind(bounds.classes)
             .bind(bounds.declined_since.0);
         let rows = self.all(walk).await?;
-        let mut tasks = rows.iter().map(task_row).collect::<Result<Vec<Task>, _>>()?;
         let classes: i64 = rows.last().map_or(Ok(0), |row| row.try_get("classes"))?;
-        if classes > bounds.classes {
-            let first = query(TASKS_FIRST).bind(repo.as_str()).bind(bounds.first);
-            let known: BTreeSet<_> = tasks.iter().map(|task| task.id.clone()).collect();
-            for row in self.all(first).await? {
-                let task = task_row(&row)?;
-                if !known.contains(&task.id) {
-                    tasks.push(task);
-                }
-            }
+        if classes <= bounds.classes {
+            return rows.iter().map(task_row).collect();
+        }
+        let mut chosen = self.classes(repo).await?;
+        chosen.retain(|class| wanted(&class.spec));
+        chosen.sort_by_key(|class| class.rank);
+        chosen.truncate(usize::try_from(bounds.classes).unwrap_or(0));
+        let mut tasks = Vec::new();
+        for class in chosen {
+            tasks.extend(self.of_class(repo, bounds, &class.key).await?);
         }
         Ok(tasks)
+    }
+
+    /// Returns the classes of a repository's queued tasks, at most [`HEADS`].
+    async fn classes(&mut self, repo: &RepoId) -> Result<Vec<Class>, StoreError> {
+        let rows = self.all(query(TASKS_HEADS).bind(repo.as_str()).bind(HEADS)).await?;
+        let class =
+            |row: &Row| Ok(Class { key: row.try_get("class")?, rank: row.try_get("rank")?, spec: spec_row(row)? });
+        rows.iter().map(class).collect()
+    }
+
+    /// Returns the first tasks of a class.
+    async fn of_class(&mut self, repo: &RepoId, bounds: Bounds, class: &str) -> Result<Vec<Task>, StoreError> {
+        let walk = query(TASKS_OF_CLASS)
+            .bind(repo.as_str())
+            .bind(self.now().0)
+            .bind(bounds.per_class)
+            .bind(class)
+            .bind(bounds.declined_since.0);
+        self.all(walk).await?.iter().map(task_row).collect()
     }
 }

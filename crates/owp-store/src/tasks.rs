@@ -274,6 +274,16 @@ pub(super) fn person(key: &str) -> Result<Person, StoreError> {
     Person::from_key(key).ok_or_else(|| StoreError::Corrupt(format!("person {key}")))
 }
 
+pub(super) fn spec_row(row: &Row) -> Result<TaskSpec, StoreError> {
+    Ok(TaskSpec {
+        estimate: row.try_get("estimate")?,
+        priority: row.try_get("priority")?,
+        skills: words(row, "skills")?,
+        area: row.try_get("area")?,
+        tier: row.try_get("tier")?,
+    })
+}
+
 pub(super) fn task_row(row: &Row) -> Result<Task, StoreError> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column);
     let reserved_until: Option<i64> = row.try_get("reserved_until")?;
@@ -288,13 +298,7 @@ pub(super) fn task_row(row: &Row) -> Result<Task, StoreError> {
         external_id: text("external_id")?,
         title: row.try_get("title")?,
         description: row.try_get("description")?,
-        spec: TaskSpec {
-            estimate: row.try_get("estimate")?,
-            priority: row.try_get("priority")?,
-            skills: words(row, "skills")?,
-            area: text("area")?,
-            tier: row.try_get("tier")?,
-        },
+        spec: spec_row(row)?,
         state: state(&row.try_get::<String, _>("state")?)?,
         epoch: Epoch(row.try_get("epoch")?),
         ready_since: Timestamp(row.try_get("ready_since")?),

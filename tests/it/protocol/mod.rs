@@ -8,6 +8,7 @@ mod hostile;
 mod letters;
 mod limits;
 mod linking;
+mod many_classes;
 mod many_repositories;
 mod me;
 mod once;

@@ -267,9 +267,8 @@ impl Workers<'_> {
                     tx.workers().record_seen(&id, None, None).await?;
                     let worker = facts::known_worker(tx, &id).await?;
                     let load = tx.workers().load(&id).await?;
-                    let room = worker.free_leases(load);
-                    let wants = room > 0 && worker.status != WorkerStatus::Paused;
-                    Ok(wants.then_some(Demand { skills: worker.skills, room }))
+                    let demand = Demand::of(&worker, load);
+                    Ok(Some(demand).filter(|demand| demand.room > 0 && worker.status != WorkerStatus::Paused))
                 }),
             )
             .await?;

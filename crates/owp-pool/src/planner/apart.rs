@@ -14,8 +14,6 @@ use super::super::admission::TaskFacts;
 pub enum Apart {
     /// It is reserved for a contributor.
     Reserved,
-    /// Its issue is assigned to somebody on GitHub.
-    Assigned,
     /// An open pull request names it.
     Answered,
     /// A worker declined it lately.
@@ -26,14 +24,13 @@ pub enum Apart {
 
 impl Apart {
     /// All reasons.
-    pub const ALL: [Self; 5] = [Self::Reserved, Self::Assigned, Self::Answered, Self::Declined, Self::Barred];
+    pub const ALL: [Self; 4] = [Self::Reserved, Self::Answered, Self::Declined, Self::Barred];
 
     /// Returns true when the reason applies to a task at `now`.
     #[must_use]
     pub fn applies(self, facts: &TaskFacts, now: Timestamp) -> bool {
         match self {
             Self::Reserved => facts.task.reserved_at(now).is_some(),
-            Self::Assigned => !facts.task.assigned_to.is_empty(),
             Self::Answered => !facts.answers.is_empty(),
             Self::Declined => facts.declined.iter().any(|(_, until)| *until > now),
             Self::Barred => facts.barred.iter().any(|(_, until)| *until > now),
@@ -51,7 +48,7 @@ pub fn is_apart(facts: &TaskFacts, now: Timestamp) -> bool {
 mod tests {
     use super::super::super::fixtures::{NOW, answer, task};
     use super::*;
-    use crate::task::{Assignee, Reservation, TaskState, Withheld};
+    use crate::task::{Reservation, TaskState, Withheld};
     use crate::{Person, Span, WorkerId};
 
     #[test]
@@ -65,14 +62,11 @@ mod tests {
         };
         let declined = |hours| TaskFacts { declined: vec![(WorkerId::new("w_1"), until(hours))], ..task("t_1") };
         let barred = |hours| TaskFacts { barred: vec![(ada(), until(hours))], ..task("t_1") };
-        let mut assigned = task("t_1");
-        assigned.task.assigned_to = vec![Assignee { id: 1, login: "ada".into() }];
         let answered = TaskFacts { answers: vec![answer(3, 9)], ..task("t_1") };
         let cases = [
             (task("t_1"), None),
             (reserved(1), Some(Apart::Reserved)),
             (reserved(0), None),
-            (assigned, Some(Apart::Assigned)),
             (answered, Some(Apart::Answered)),
             (declined(1), Some(Apart::Declined)),
             (declined(0), None),

@@ -374,8 +374,16 @@ struct Classes<'m> {
     eligible: Vec<BitSet>,
 }
 
-/// Criteria of admission beside skills: repository and tier, and with lanes also area and estimate.
-type Criteria = (usize, i64, Option<(Option<String>, i64)>);
+/// Criteria of admission beside skills.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Criteria {
+    repo: usize,
+    tier: i64,
+    /// Area and estimate, where there are lanes.
+    laned: Option<(Option<String>, i64)>,
+    /// GitHub ids of those it is assigned to.
+    assigned_to: Vec<i64>,
+}
 
 /// Identity of a class; it includes the task when that is set apart.
 type ClassKey = (Criteria, Vec<String>, Option<usize>);
@@ -397,8 +405,10 @@ impl<'m> Classes<'m> {
     fn of(&mut self, source: usize, facts: &TaskFacts, repo: usize) -> usize {
         let apart = is_apart(facts, self.now);
         let spec = &facts.task.spec;
-        let laned = !self.repos[repo].policy.lanes.is_empty();
-        let criteria = (repo, spec.tier, laned.then(|| (spec.area.clone(), spec.estimate)));
+        let has_lanes = !self.repos[repo].policy.lanes.is_empty();
+        let laned = has_lanes.then(|| (spec.area.clone(), spec.estimate));
+        let assigned_to = facts.task.assigned_to.iter().map(|assignee| assignee.id).collect();
+        let criteria = Criteria { repo, tier: spec.tier, laned, assigned_to };
         let key = (criteria.clone(), spec.skills.clone(), apart.then_some(source));
         if let Some(&class) = self.numbers.get(&key) {
             return class;
@@ -414,7 +424,7 @@ impl<'m> Classes<'m> {
         if !self.base.contains_key(criteria) {
             let mut undemanding = facts.clone();
             undemanding.task.spec.skills.clear();
-            let bits = self.eligible_workers(&undemanding, criteria.0);
+            let bits = self.eligible_workers(&undemanding, criteria.repo);
             self.base.insert(criteria.clone(), bits);
         }
         let mut eligible = self.base[criteria].clone();

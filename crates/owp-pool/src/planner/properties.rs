@@ -6,7 +6,7 @@ use super::*;
 use crate::admission::{self, Case, Holder};
 use crate::fixtures::{NOW, answer, repo, task, worker};
 use crate::policy::Policy;
-use crate::task::{Reservation, TaskState};
+use crate::task::{Assignee, Reservation, TaskState};
 use crate::worker::WorkerStatus;
 use crate::{Person, Span};
 use proptest::prelude::*;
@@ -47,24 +47,28 @@ fn seldom() -> impl Strategy<Value = bool> {
 
 fn a_task() -> impl Strategy<Value = TaskFacts> {
     let spec = (1..6_i64, 0..100_i64, skills(), proptest::option::of(0..3_i64), 0..3_i64);
-    let apart =
-        (seldom(), seldom(), proptest::option::weighted(0.1, 0..PEOPLE), proptest::option::weighted(0.1, 0..6_i64));
-    (0..REPOS, spec, apart, 0..5_000_i64, 0..60_i64).prop_map(|(repo, spec, apart, hours, minutes)| {
-        let mut facts = task("t_0");
-        facts.task.repo = repo_id(repo);
-        let (estimate, priority, skills, area, tier) = spec;
-        facts.task.spec =
-            crate::task::TaskSpec { estimate, priority, skills, area: area.map(|n| format!("area{n}")), tier };
-        let (held, answered, reserved, declined) = apart;
-        facts.task.hold = held.then(|| "edited".into());
-        facts.answers = answered.then(|| answer(9, 99)).into_iter().collect();
-        facts.task.reservation =
-            reserved.map(|person| Reservation { person: Person::GitHub(person), until: NOW + Span::hours(person - 1) });
-        facts.declined =
-            declined.map(|n| (WorkerId::new(format!("w_{n}")), NOW + Span::hours(n - 2))).into_iter().collect();
-        facts.task.ready_since = NOW - Span::hours(hours) - Span::minutes(minutes);
-        facts
-    })
+    let person = || proptest::option::weighted(0.1, 0..PEOPLE);
+    let apart = (seldom(), seldom(), person(), proptest::option::weighted(0.1, 0..6_i64));
+    (0..REPOS, spec, apart, person(), 0..5_000_i64, 0..60_i64).prop_map(
+        |(repo, spec, apart, assigned, hours, minutes)| {
+            let mut facts = task("t_0");
+            facts.task.repo = repo_id(repo);
+            let (estimate, priority, skills, area, tier) = spec;
+            facts.task.spec =
+                crate::task::TaskSpec { estimate, priority, skills, area: area.map(|n| format!("area{n}")), tier };
+            let (held, answered, reserved, declined) = apart;
+            facts.task.hold = held.then(|| "edited".into());
+            facts.task.assigned_to =
+                assigned.map(|id| Assignee { id, login: format!("user{id}") }).into_iter().collect();
+            facts.answers = answered.then(|| answer(9, 99)).into_iter().collect();
+            facts.task.reservation = reserved
+                .map(|person| Reservation { person: Person::GitHub(person), until: NOW + Span::hours(person - 1) });
+            facts.declined =
+                declined.map(|n| (WorkerId::new(format!("w_{n}")), NOW + Span::hours(n - 2))).into_iter().collect();
+            facts.task.ready_since = NOW - Span::hours(hours) - Span::minutes(minutes);
+            facts
+        },
+    )
 }
 
 fn a_worker() -> impl Strategy<Value = WorkerFacts> {

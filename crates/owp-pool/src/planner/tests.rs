@@ -5,6 +5,7 @@ use crate::Span;
 use crate::admission::TaskFacts;
 use crate::fixtures::{NOW, repo, task, worker};
 use crate::policy::Policy;
+use crate::task::Assignee;
 use crate::worker::Worker;
 use std::collections::BTreeMap;
 
@@ -213,6 +214,17 @@ fn a_plan_looks_at_no_more_alike_tasks_than_could_be_granted() {
     let leases = snapshot.workers.iter().map(|entry| entry.worker.free_leases(entry.load)).sum();
     assert_eq!(useful_per_class(9, leases), 4, "two workers with room for two");
     assert_eq!(useful_per_class(3, leases), 3);
+}
+
+#[test]
+fn of_many_tasks_assigned_to_one_person_a_plan_looks_at_as_many_as_they_could_hold() {
+    let of = |n: usize, id| {
+        with(&format!("t_{n:03}"), |t| t.task.assigned_to = vec![Assignee { id, login: format!("user{id}") }])
+    };
+    let tasks: Vec<_> = (0..400).map(|n| of(n, if n < 200 { 1 } else { 3 })).collect();
+    let snapshot = manual(9, tasks, vec![worker("w_1", 1), worker("w_2", 2)]);
+    assert_eq!(candidates(&snapshot, NOW).len(), 2, "those of the one who asks");
+    assert_eq!(picked(&snapshot), [("w_1".into(), "t_000".into()), ("w_1".into(), "t_001".into())]);
 }
 
 /// Small, fresh, urgent tasks arrive faster than they can be done, while a large task of priority 0 waits.
