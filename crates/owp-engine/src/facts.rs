@@ -3,6 +3,7 @@
 
 use crate::Settings;
 use crate::error::EngineError;
+use crate::scheduling::demand::{self, Demand};
 use owp_plants::{Plant, is_planted};
 use owp_pool::admission::{self, Case, Finding, Holder, Inactivity, RepoFacts, TaskFacts};
 use owp_pool::branch::BranchTemplate;
@@ -11,7 +12,7 @@ use owp_pool::document::{Document, POLICY_PATH};
 use owp_pool::policy::{BudgetSource, CountMode, MinDurations, Policy, effective_budget};
 use owp_pool::pull::Agents;
 use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
-use owp_pool::task::{Task, TaskSpec};
+use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
 use owp_store::{Bounds, Pause, RepoRow, StoreError, Tx};
@@ -24,6 +25,8 @@ const COUNTS_MISSED: i64 = 3;
 const COUNT_LASTS_LEAST: Span = Span::minutes(1);
 /// Limit on the classes of equal requirements in one repository's plan.
 const CLASSES: i64 = 500;
+/// Limit on the classes that are looked at when there are more.
+const CLASSES_SEEN: i64 = 20_000;
 
 /// The open pull requests that name each task of a repository.
 pub(crate) type NamingPulls = BTreeMap<TaskId, Vec<NamingPull>>;
@@ -260,24 +263,24 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -
     Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
 }
 
-/// Loads the ready tasks that a plan could use: `per_class` of each class of equal requirements. They have no holder.
-/// Names that only explanations need are left out, so that a long queue does not cost a query per task. If there are very
-/// many classes, only those are loaded whose area is free and that `some_worker` could do.
-pub(crate) async fn candidates(
+/// Loads the ready tasks that a plan for `demands` could use: `per_class` of each class of equal requirements. They have
+/// no holder. Names that only explanations need are left out, so that a long queue does not cost a query per task. If there
+/// are more than [`CLASSES`], loads the best whose area is free, some for each demand.
+pub(crate) async fn candidates<'d>(
     tx: &mut Tx,
     repo: &RepoFacts,
     answers: &NamingPulls,
     per_class: i64,
-    some_worker: impl Fn(&TaskSpec) -> bool + Send + Sync,
+    demands: impl Iterator<Item = &'d Demand> + Send,
 ) -> Result<Vec<TaskFacts>, StoreError> {
-    let RepoFacts { id: repo, areas, policy, .. } = repo;
+    let RepoFacts { id, areas, policy, .. } = repo;
     let since = tx.now() - DECLINED_FOR;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
-    for (task, worker, at) in tx.leases().declines_in(repo, since).await? {
+    for (task, worker, at) in tx.leases().declines_in(id, since).await? {
         declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
     }
     let mut barred = BTreeMap::<_, Vec<_>>::new();
-    for (task, person, until) in tx.standings().bars_in(repo).await? {
+    for (task, person, until) in tx.standings().bars_in(id).await? {
         barred.entry(task).or_default().push((person, until));
     }
     let facts = |task: Task| {
@@ -287,10 +290,17 @@ pub(crate) async fn candidates(
         TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
     };
     let bounds = Bounds { per_class, classes: CLASSES, declined_since: since };
-    let is_locked =
-        |spec: &TaskSpec| policy.area_locks && spec.area.as_ref().is_some_and(|area| areas.contains_key(area));
-    let wanted = |spec: &TaskSpec| !is_locked(spec) && some_worker(spec);
-    Ok(tx.tasks().candidates(repo, bounds, wanted).await?.into_iter().map(facts).collect())
+    if let Some(tasks) = tx.tasks().candidates(id, bounds).await? {
+        return Ok(tasks.into_iter().map(facts).collect());
+    }
+    let is_locked = |area: &String| policy.area_locks && areas.contains_key(area);
+    let mut classes = tx.tasks().classes(id, CLASSES_SEEN).await?;
+    classes.retain(|class| !class.spec.area.as_ref().is_some_and(is_locked));
+    let mut tasks = Vec::new();
+    for class in demand::choose(classes, demands, usize::try_from(CLASSES).unwrap_or(0)) {
+        tasks.extend(tx.tasks().candidates_of(id, &class, bounds).await?);
+    }
+    Ok(tasks.into_iter().map(facts).collect())
 }
 
 /// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.

@@ -74,13 +74,8 @@ impl Worker {
     /// Returns the largest number of further leases it could hold beside `load`.
     #[must_use]
     pub fn free_leases(&self, load: Load) -> i64 {
-        self.max_concurrent.saturating_sub(load.leases).min(self.free_points(load)).max(0)
-    }
-
-    /// Returns the largest sum of estimates that it could take on beside `load`.
-    #[must_use]
-    pub fn free_points(&self, load: Load) -> i64 {
-        self.capacity.saturating_sub(load.points)
+        let points = self.capacity.saturating_sub(load.points);
+        self.max_concurrent.saturating_sub(load.leases).min(points).max(0)
     }
 }
 

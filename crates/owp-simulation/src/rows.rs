@@ -17,7 +17,8 @@ macro_rules! rows {
             pub(crate) struct $row { $(pub(crate) $column: $type,)* }
         )*
 
-        /// The rows of one moment, and the events since the moment before.
+        /// The rows of one moment, and the events since the moment before. Tables of [`LATE`] are as they were when all
+        /// tables were read last.
         #[derive(Debug, Clone, Default)]
         pub(crate) struct Rows { $(pub(crate) $field: Arc<[$row]>,)* pub(crate) events: Vec<EventRow> }
 

@@ -1,5 +1,5 @@
 //! Candidates for the planner: the first few tasks of each class of equal requirements. The cost depends on the number
-//! of returned rows, not on the length of the backlog. The planner chooses the bounds.
+//! of classes and of returned rows, not on the length of the backlog. The planner chooses the bounds.
 
 use super::apart::{WHEN_APART, join};
 use super::columns::columns;
@@ -7,8 +7,8 @@ use super::error::StoreError;
 use super::nouns::Tasks;
 use super::statement::{Row, query};
 use super::tasks::{spec_row, task_row};
-use super::tx::statements;
-use owp_pool::task::{Task, TaskSpec};
+use super::tx::{json, statements};
+use owp_pool::task::{Assignee, Task, TaskSpec};
 use owp_pool::{RepoId, Timestamp};
 
 /// SQL of `Task::is_queued`, for the columns with this prefix; the condition of index tasks_class.
@@ -43,15 +43,15 @@ statements! {
                     ORDER BY x.class, x.rank, x.id LIMIT 1) END)
         SELECT ", columns!(tasks, "t."), ", w.classes FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY w.classes, t.rank, t.id"]);
     // Jumps along index tasks_class from the first task of each class to that of the next.
-    TASKS_HEADS = concat!("WITH RECURSIVE walk (id, class, classes) AS (
+    CLASSES_IN = concat!("WITH RECURSIVE walk (id, class, classes) AS (
             SELECT SUBSTR(r.id, 1, 0), SUBSTR(r.id, 1, 0), CAST(0 AS BIGINT) FROM repositories r WHERE r.id = $1
             UNION ALL
             SELECT t.id, t.class, w.classes + 1 FROM walk w CROSS JOIN tasks t
             WHERE w.classes < $2 AND t.id = (SELECT x.id FROM tasks x
                 WHERE x.repo_id = $1 AND ", queued!("x."), " AND x.class > w.class
                 ORDER BY x.class, x.rank, x.id LIMIT 1))
-        SELECT t.class, t.rank, t.estimate, t.priority, t.skills, t.area, t.tier
-        FROM walk w CROSS JOIN tasks t WHERE t.id = w.id");
+        SELECT t.class, t.rank, t.estimate, t.priority, t.skills, t.area, t.tier, t.assignees
+        FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY t.rank, t.id");
     // As TASKS_BY_CLASS, in one class, along the same index.
     TASKS_OF_CLASS = join!(&["WITH RECURSIVE walk (id, rank, plain) AS (
             SELECT SUBSTR(r.id, 1, 0), CAST(-9223372036854775807 AS BIGINT), CAST(0 AS BIGINT)
@@ -65,9 +65,6 @@ statements! {
         SELECT ", columns!(tasks, "t."), " FROM walk w CROSS JOIN tasks t WHERE t.id = w.id ORDER BY t.rank, t.id"]);
 }
 
-/// Number of classes that are looked at when there are more than [`Bounds::classes`].
-const HEADS: i64 = 20_000;
-
 /// Limits on the tasks to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -79,24 +76,22 @@ pub struct Bounds {
     pub declined_since: Timestamp,
 }
 
-/// A class of equal requirements, with the spec of its first task.
+/// A class of equal requirements, described by its first task.
 #[derive(Debug, Clone)]
-struct Class {
-    key: String,
-    rank: i64,
-    spec: TaskSpec,
+pub struct TaskClass {
+    /// Its identity in the index.
+    pub key: String,
+    /// Its requirements, and the priority of its first task.
+    pub spec: TaskSpec,
+    /// The GitHub users that its tasks are assigned to.
+    pub assigned_to: Vec<Assignee>,
 }
 
 impl Tasks<'_> {
     /// Returns ready tasks of a repository that are neither held nor withheld: of every class of equal requirements
-    /// (tier, estimate, skills, area and assignees) the first by priority and age. If there are more classes than
-    /// `bounds` allow, it reads those whose spec is `wanted`, and of these the ones whose first task comes first.
-    pub async fn candidates(
-        &mut self,
-        repo: &RepoId,
-        bounds: Bounds,
-        wanted: impl Fn(&TaskSpec) -> bool + Send,
-    ) -> Result<Vec<Task>, StoreError> {
+    /// (tier, estimate, skills, area and assignees) the first by priority and age. Returns `None` if there are more
+    /// classes than `bounds` allow.
+    pub async fn candidates(&mut self, repo: &RepoId, bounds: Bounds) -> Result<Option<Vec<Task>>, StoreError> {
         let walk = query(TASKS_BY_CLASS)
             .bind(repo.as_str())
             .bind(self.now().0)
@@ -105,35 +100,34 @@ impl Tasks<'_> {
             .bind(bounds.declined_since.0);
         let rows = self.all(walk).await?;
         let classes: i64 = rows.last().map_or(Ok(0), |row| row.try_get("classes"))?;
-        if classes <= bounds.classes {
-            return rows.iter().map(task_row).collect();
+        if classes > bounds.classes {
+            return Ok(None);
         }
-        let mut chosen = self.classes(repo).await?;
-        chosen.retain(|class| wanted(&class.spec));
-        chosen.sort_by_key(|class| class.rank);
-        chosen.truncate(usize::try_from(bounds.classes).unwrap_or(0));
-        let mut tasks = Vec::new();
-        for class in chosen {
-            tasks.extend(self.of_class(repo, bounds, &class.key).await?);
-        }
-        Ok(tasks)
+        rows.iter().map(task_row).collect::<Result<_, _>>().map(Some)
     }
 
-    /// Returns the classes of a repository's queued tasks, at most [`HEADS`].
-    async fn classes(&mut self, repo: &RepoId) -> Result<Vec<Class>, StoreError> {
-        let rows = self.all(query(TASKS_HEADS).bind(repo.as_str()).bind(HEADS)).await?;
-        let class =
-            |row: &Row| Ok(Class { key: row.try_get("class")?, rank: row.try_get("rank")?, spec: spec_row(row)? });
+    /// Returns classes of a repository's candidates, at most `most`, in the order of their first tasks.
+    pub async fn classes(&mut self, repo: &RepoId, most: i64) -> Result<Vec<TaskClass>, StoreError> {
+        let rows = self.all(query(CLASSES_IN).bind(repo.as_str()).bind(most)).await?;
+        let class = |row: &Row| {
+            let assigned_to = json("assignees", &row.try_get::<String, _>("assignees")?)?;
+            Ok(TaskClass { key: row.try_get("class")?, spec: spec_row(row)?, assigned_to })
+        };
         rows.iter().map(class).collect()
     }
 
-    /// Returns the first tasks of a class.
-    async fn of_class(&mut self, repo: &RepoId, bounds: Bounds, class: &str) -> Result<Vec<Task>, StoreError> {
+    /// Returns the candidates of one class, as [`Tasks::candidates`] does.
+    pub async fn candidates_of(
+        &mut self,
+        repo: &RepoId,
+        class: &TaskClass,
+        bounds: Bounds,
+    ) -> Result<Vec<Task>, StoreError> {
         let walk = query(TASKS_OF_CLASS)
             .bind(repo.as_str())
             .bind(self.now().0)
             .bind(bounds.per_class)
-            .bind(class)
+            .bind(class.key.as_str())
             .bind(bounds.declined_since.0);
         self.all(walk).await?.iter().map(task_row).collect()
     }

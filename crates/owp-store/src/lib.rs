@@ -49,7 +49,7 @@ mod wanted;
 mod workers;
 
 pub use audit::AuditRow;
-pub use candidates::Bounds;
+pub use candidates::{Bounds, TaskClass};
 pub use cause::because;
 pub use checkup::{DeadComments, Durability, InboxHealth};
 pub use dead_letters::{DeadLetter, DeadPlace};

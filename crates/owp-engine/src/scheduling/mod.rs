@@ -1,5 +1,6 @@
 //! Grants: planning, parked requests, leases, expiry, refusals and simulation.
 
+pub(crate) mod demand;
 pub(crate) mod expiry;
 pub(crate) mod explain;
 pub(crate) mod leases;

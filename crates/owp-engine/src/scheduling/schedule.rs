@@ -6,13 +6,13 @@ use crate::Scheduler;
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::policy::reads::PolicyFreshness;
+use crate::scheduling::demand::Demand;
 use crate::tracking::transition;
 use futures_util::future::join_all;
 use owp_plants::{Plant, is_planted};
 use owp_pool::lease::Via;
 use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, useful_per_class};
-use owp_pool::task::{TaskSpec, TaskState};
-use owp_pool::worker::{Load, Worker};
+use owp_pool::task::TaskState;
 use owp_pool::{RepoId, Timestamp, WorkerId};
 use owp_store::{Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,35 +40,6 @@ const LEFT_OUT_FOR: Duration = Duration::from_secs(10);
 
 type PlannedByWorker = BTreeMap<WorkerId, Planned>;
 type Demands = BTreeMap<WorkerId, Demand>;
-
-/// Upper bound on what a pulling worker could take, as of its first request. It only rules workers out early; admission
-/// decides on the worker's current state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Demand {
-    /// Its skills, sorted.
-    pub skills: Vec<String>,
-    /// Number of further leases it could hold.
-    pub room: i64,
-    /// Sum of the estimates of further tasks that it could hold.
-    pub points: i64,
-}
-
-impl Demand {
-    /// Returns what a worker could take beside its load.
-    pub(crate) fn of(worker: &Worker, load: Load) -> Self {
-        let (room, points) = (worker.free_leases(load), worker.free_points(load));
-        Self { skills: worker.skills.clone(), room, points }
-    }
-
-    fn has(&self, required: &[String]) -> bool {
-        required.iter().all(|skill| self.skills.binary_search(skill).is_ok())
-    }
-
-    /// Returns true if the worker has the skills and the capacity for a task.
-    pub(crate) fn covers(&self, spec: &TaskSpec) -> bool {
-        spec.estimate <= self.points && self.has(&spec.skills)
-    }
-}
 
 /// A worker's pull, waiting for its response.
 #[derive(Debug)]
@@ -261,8 +232,7 @@ impl Scheduler<'_> {
                 if useful == 0 {
                     continue;
                 }
-                let some_worker = |spec: &TaskSpec| demands.values().any(|demand| demand.covers(spec));
-                snapshot.tasks.extend(facts::candidates(tx, &facts, &answers, useful, some_worker).await?);
+                snapshot.tasks.extend(facts::candidates(tx, &facts, &answers, useful, demands.values()).await?);
                 snapshot.repos.insert(facts.id.clone(), facts);
             }
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
@@ -341,28 +311,13 @@ fn is_plenty(demands: &Demands, snapshot: &Snapshot, room: i64) -> bool {
     for facts in &snapshot.tasks {
         *tasks.entry(facts.task.spec.skills.as_slice()).or_default() += 1;
     }
-    let found = |demand: &Demand| tasks.iter().filter(|(skills, _)| demand.has(skills)).map(|(_, n)| n).sum::<i64>();
+    let found = |demand: &Demand| tasks.iter().filter(|(skills, _)| demand.covers(skills)).map(|(_, n)| n).sum::<i64>();
     demands.values().all(|demand| found(demand) >= room.saturating_mul(PLENTY))
 }
 
 /// Returns the first workers, by id, that have every skill of at least one task.
 fn concerned<'w>(demands: &'w Demands, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
     let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
-    let able = |demand: &Demand| asked.iter().any(|required| demand.has(required));
+    let able = |demand: &Demand| asked.iter().any(|required| demand.covers(required));
     demands.iter().filter(|(_, demand)| able(demand)).map(|(id, _)| id).take(ASKERS).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wish_covers_what_it_has_every_skill_for() {
-        let skills = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let demand = Demand { skills: skills(&["go", "rust", "sql"]), room: 1, points: 5 };
-        for (required, covered) in [(&[][..], true), (&["rust"], true), (&["go", "sql"], true), (&["go", "zig"], false)]
-        {
-            assert_eq!(demand.has(&skills(required)), covered, "{required:?}");
-        }
-    }
 }

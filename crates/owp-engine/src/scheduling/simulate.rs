@@ -3,14 +3,14 @@
 
 use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
-use crate::scheduling::schedule::Demand;
+use crate::scheduling::demand::Demand;
 use crate::views::overview::ONLINE;
 use crate::{Engine, Scheduler};
 use owp_pool::admission::{self, Case};
 use owp_pool::document::Document;
 use owp_pool::planner::{Snapshot, WorkerFacts, plan, useful_per_class};
 use owp_pool::policy::Policy;
-use owp_pool::task::{Task, TaskSpec};
+use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId};
 use owp_store::{RepoRow, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,8 +89,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
         let demands: Vec<Demand> = snapshot.workers.iter().map(|asker| Demand::of(&asker.worker, asker.load)).collect();
         let room = demands.iter().map(|demand| demand.room).sum();
         let useful = useful_per_class(repo.budget.free(), room);
-        let some_worker = |spec: &TaskSpec| demands.iter().any(|demand| demand.covers(spec));
-        snapshot.tasks = facts::candidates(tx, &repo, &answers, useful.max(1), some_worker).await?;
+        snapshot.tasks = facts::candidates(tx, &repo, &answers, useful.max(1), demands.iter()).await?;
         snapshot.repos.insert(repo.id.clone(), repo.clone());
     }
     let picks = plan(&snapshot, tx.now());

@@ -1,7 +1,7 @@
 //! The snapshot as numbers: which worker could take which task, and what each grant would use up.
 //!
 //! Admission is asked with everything a plan changes taken away (load, live claims, slots, areas), so its answer holds
-//! for the whole plan. It is asked once per worker, repository and tier; required skills are looked up. A task that is
+//! for the whole plan. It is asked once per worker and [`Criteria`]; required skills are looked up. A task that is
 //! set apart ([`super::apart`]) is checked for each worker.
 
 use super::super::admission::{self, Case, RepoFacts, TaskFacts};
