@@ -16,7 +16,7 @@ on_both!(a_pool_that_is_killed_under_load_keeps_what_it_acknowledged);
 
 /// Times that the service is killed; the variable is for longer runs.
 const KILLS: &str = "OWP_TEST_KILLS";
-const DEFAULT_KILLS: usize = 30;
+const DEFAULT_KILLS: usize = 100;
 /// Workers that take and finish tasks meanwhile.
 const WORKERS: usize = 12;
 /// Least number of tasks that are finished meanwhile, but no more than blows are dealt; and most issues that are opened.
