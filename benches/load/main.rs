@@ -4,10 +4,12 @@
 //! for temporary files, which should be on a disk.
 
 mod driver;
+mod fill;
 mod measure;
 mod scenarios;
 mod server;
 
+use fill::{Fill, Head};
 use measure::Measured;
 use owp_testing::postgres::PostgresDatabase;
 use scenarios::Bench;
@@ -30,19 +32,32 @@ async fn main() {
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
     let mut all = Vec::new();
     println!(
-        "{:<12} {:<48} {:>10} {:>8}  {:<40} {:>14}",
+        "{:<12} {:<72} {:>10} {:>8}  {:<40} {:>14}",
         "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB"
     );
-    let tasks = if short { 10_000 } else { 40_000 };
+    // The first row is what the others are compared with.
+    let size = |full: usize, fast: usize| if short { fast } else { full };
+    let one = Fill::plain(1, size(40_000, 10_000));
+    let behind = size(20_000, 5_000);
+    let fills = [
+        one,
+        Fill::plain(100, size(100_000, 10_000)),
+        Fill::plain(1_000, size(100_000, 10_000)),
+        Fill::plain(10_000, size(1_000_000, 100_000)),
+        Fill { head: Head::OtherSkills, behind, ..one },
+        Fill { head: Head::Assigned, behind, ..one },
+        Fill { head: Head::Full(900), behind, ..Fill::plain(100, one.tasks) },
+        Fill { finished: size(1_000_000, 100_000), ..one },
+    ];
     if wanted("sqlite") {
-        for repos in [1, 100, 1000] {
-            all.push(shown(bench.lifecycles(None, repos, tasks).await));
+        for fill in &fills {
+            all.push(shown(bench.lifecycles(None, fill).await));
         }
     }
     if wanted("postgres") && env::var_os(POSTGRES).is_some() {
-        for repos in [1, 100] {
+        for fill in &fills {
             let database = PostgresDatabase::empty().await;
-            all.push(shown(bench.lifecycles(Some(&database.url), repos, tasks).await));
+            all.push(shown(bench.lifecycles(Some(&database.url), fill).await));
         }
     }
     if wanted("polls") {
@@ -64,7 +79,7 @@ fn shown(measured: Measured) -> Measured {
     let calls: Vec<String> = calls.iter().map(|(name, (p50, p99))| format!("{name} {p50:.1}/{p99:.1}")).collect();
     let calls = calls.join(", ");
     println!(
-        "{unit:<12} {name:<48} {per_second:>10.0} {processor_ms:>8.3}  {calls:<40} {:>6.0} /{:>6.0}",
+        "{unit:<12} {name:<72} {per_second:>10.0} {processor_ms:>8.3}  {calls:<40} {:>6.0} /{:>6.0}",
         memory.0, memory.1
     );
     measured

@@ -64,6 +64,8 @@ pub(crate) struct Measured {
     pub(crate) processor_ms: f64,
     /// The median and the 99th percentile of each call, in milliseconds.
     pub(crate) calls: BTreeMap<&'static str, (f64, f64)>,
+    /// Time that the server took to start on the filled database.
+    pub(crate) start: Option<Duration>,
     /// Memory of the server in MiB: at the end, and the most.
     pub(crate) memory: (f64, f64),
 }
@@ -77,7 +79,7 @@ impl Measured {
             .collect();
         json!({
             "name": self.name, "unit": self.unit, "per_second": self.per_second, "processor_ms": self.processor_ms,
-            "calls": calls, "memory_mib": self.memory.0, "peak_memory_mib": self.memory.1,
+            "calls": calls, "start_ms": self.start.map(|time| time.as_secs_f64() * 1e3), "memory_mib": self.memory.0, "peak_memory_mib": self.memory.1,
         })
     }
 }
@@ -112,7 +114,7 @@ where
             let units = as_float(all.units);
             let calls = all.calls.into_iter().map(|(name, times)| (name, percentiles(times))).collect();
             let (per_second, processor_ms) = (units / lasted, processor * 1e3 / units);
-            Measured { name, unit, per_second, processor_ms, calls, memory }
+            Measured { name, unit, per_second, processor_ms, calls, start: None, memory }
         })
         .await
 }

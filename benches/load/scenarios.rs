@@ -1,6 +1,7 @@
 //! The kinds of load.
 
 use crate::driver::Connection;
+use crate::fill::{Fill, Head};
 use crate::measure::{Done, Measured, Phase, run};
 use crate::server::{Server, Setup, WEBHOOK_SECRET};
 use bytes::Bytes;
@@ -24,11 +25,10 @@ pub(crate) struct Bench<'a> {
 
 impl Bench<'_> {
     /// Whole lives of leases: a heartbeat, a pull, and three reports.
-    pub(crate) async fn lifecycles(&self, database: Option<&str>, repos: usize, tasks: usize) -> Measured {
-        let engine = if database.is_some() { "PostgreSQL" } else { "SQLite" };
-        let server = Server::start(self.binary, &Setup { database, github: false }).await;
-        server.fill(repos, tasks / repos).await;
+    pub(crate) async fn lifecycles(&self, database: Option<&str>, fill: &Fill) -> Measured {
+        let mut server = Server::start(self.binary, &Setup { database, github: false }).await;
         let tokens = server.workers(WORKERS).await;
+        let start = server.fill(fill).await;
         let address = server.address;
         let clients = tokens.into_iter().enumerate().map(|(n, token)| {
             move |phase: Arc<Phase>| async move {
@@ -43,15 +43,17 @@ impl Bench<'_> {
                 done
             }
         });
-        let name = format!("{engine}, {tasks} tasks in {repos} repositories");
-        run(&server, (name, "lifecycles"), self.seconds, clients).await
+        let engine = if database.is_some() { "PostgreSQL" } else { "SQLite" };
+        let name = format!("{engine}, {fill}");
+        let measured = run(&server, (name, "lifecycles"), self.seconds, clients).await;
+        Measured { start: Some(start), ..measured }
     }
 
     /// Pulls of workers for whom there is nothing.
     pub(crate) async fn empty_polls(&self, repos: usize) -> Measured {
-        let server = Server::start(self.binary, &Setup::default()).await;
-        server.fill(repos, 0).await;
+        let mut server = Server::start(self.binary, &Setup::default()).await;
         let tokens = server.workers(POLLERS).await;
+        server.fill(&Fill { head: Head::OtherSkills, behind: repos * 10, ..Fill::plain(repos, 0) }).await;
         let address = server.address;
         let clients = tokens.into_iter().map(|token| {
             move |phase: Arc<Phase>| async move {
@@ -69,7 +71,7 @@ impl Bench<'_> {
                 done
             }
         });
-        let name = format!("{POLLERS} workers and {repos} repositories without tasks");
+        let name = format!("{POLLERS} workers and {repos} repositories with tasks for others");
         run(&server, (name, "empty polls"), self.seconds, clients).await
     }
 

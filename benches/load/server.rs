@@ -1,6 +1,7 @@
 //! A server under load: the real program as a process of its own.
 
 use crate::driver::Connection;
+use crate::fill::Fill;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,12 +10,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const ADMIN: &str = "an-operators-token-for-the-benchmark";
-/// Tasks in one call.
-const BULK: usize = 250;
-
 pub(crate) struct Server {
     child: Child,
+    command: Command,
+    database: String,
     sandbox: Option<Child>,
     pub(crate) address: SocketAddr,
     /// The folder with the database, unless that is a server's.
@@ -50,7 +49,6 @@ impl Server {
         command
             .args(["serve", "--listen", &address.to_string()])
             .current_dir(folder.path())
-            .env("OWP_ADMIN_TOKEN", ADMIN)
             .env("OWP_RATE_LIMIT", "off")
             .env("OWP_DATABASE_URL", setup.database.unwrap_or("sqlite:owp.db"))
             .stdout(Stdio::null())
@@ -66,9 +64,22 @@ impl Server {
             child
         });
         let child = command.spawn().expect("the program starts");
-        let server = Self { child, sandbox, address, folder };
+        let file = || format!("sqlite:{}", folder.path().join("owp.db").display());
+        let database = setup.database.map_or_else(file, ToOwned::to_owned);
+        let server = Self { child, command, database, sandbox, address, folder };
         server.ready().await;
         server
+    }
+
+    /// Stops the server, fills its database and starts it again. Returns how long the start took.
+    pub(crate) async fn fill(&mut self, fill: &Fill) -> Duration {
+        self.child.kill().expect("the server can be stopped");
+        self.child.wait().expect("the server ends");
+        fill.write(&self.database).await;
+        let began = Instant::now();
+        self.child = self.command.spawn().expect("the program starts");
+        self.ready().await;
+        began.elapsed()
     }
 
     async fn ready(&self) {
@@ -86,21 +97,6 @@ impl Server {
 
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    /// Makes repositories with tasks in each, and returns their names.
-    pub(crate) async fn fill(&self, repos: usize, tasks: usize) {
-        let mut connection = Connection::open(self.address).await.expect("the server listens");
-        for repo in 0..repos {
-            let name = format!("acme/repo{repo}");
-            admin(&mut connection, "repos", &json!({ "repo": name, "max_open_prs": 100 })).await;
-            let mut left = tasks;
-            while left > 0 {
-                let tasks: Vec<Value> = (0..left.min(BULK)).map(|n| json!({ "title": format!("Task {n}") })).collect();
-                left -= tasks.len();
-                admin(&mut connection, "tasks/bulk", &json!({ "repo": name, "tasks": tasks })).await;
-            }
-        }
     }
 
     /// Registers workers and returns their tokens.
@@ -154,11 +150,6 @@ fn sandbox(binary: &Path, folder: &Path, webhooks: SocketAddr) -> (Child, Value)
     let output = child.stdout.take().expect("its output");
     BufReader::new(output).read_line(&mut line).expect("a line");
     (child, serde_json::from_str(&line).expect("what it says is JSON"))
-}
-
-async fn admin(connection: &mut Connection, path: &str, body: &Value) {
-    let (status, answer) = connection.post(&format!("/v1/admin/{path}"), Some(("x-admin-token", ADMIN)), body).await;
-    assert!((200..300).contains(&status), "{path}: {status} {answer}");
 }
 
 fn free_address() -> SocketAddr {

@@ -265,14 +265,15 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -
 
 /// Loads the ready tasks that a plan for `demands` could use: `per_class` of each class of equal requirements. They have
 /// no holder. Names that only explanations need are left out, so that a long queue does not cost a query per task. If there
-/// are more than [`CLASSES`], loads the best whose area is free, some for each demand.
+/// are more than [`CLASSES`], loads the best whose area is free, some for each demand. Returns whether other demands would
+/// get the same.
 pub(crate) async fn candidates<'d>(
     tx: &mut Tx,
     repo: &RepoFacts,
     answers: &NamingPulls,
     per_class: i64,
     demands: impl Iterator<Item = &'d Demand> + Send,
-) -> Result<Vec<TaskFacts>, StoreError> {
+) -> Result<(Vec<TaskFacts>, bool), StoreError> {
     let RepoFacts { id, areas, policy, .. } = repo;
     let since = tx.now() - DECLINED_FOR;
     let mut declined = BTreeMap::<_, Vec<_>>::new();
@@ -291,7 +292,7 @@ pub(crate) async fn candidates<'d>(
     };
     let bounds = Bounds { per_class, classes: CLASSES, declined_since: since };
     if let Some(tasks) = tx.tasks().candidates(id, bounds).await? {
-        return Ok(tasks.into_iter().map(facts).collect());
+        return Ok((tasks.into_iter().map(facts).collect(), true));
     }
     let is_locked = |area: &String| policy.area_locks && areas.contains_key(area);
     let mut classes = tx.tasks().classes(id, CLASSES_SEEN).await?;
@@ -300,7 +301,7 @@ pub(crate) async fn candidates<'d>(
     for class in demand::choose(classes, demands, usize::try_from(CLASSES).unwrap_or(0)) {
         tasks.extend(tx.tasks().candidates_of(id, &class, bounds).await?);
     }
-    Ok(tasks.into_iter().map(facts).collect())
+    Ok((tasks.into_iter().map(facts).collect(), false))
 }
 
 /// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.

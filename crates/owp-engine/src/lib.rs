@@ -164,12 +164,14 @@ struct Inner {
     /// Empty until an App is configured, at startup or by setup at runtime.
     github: OnceLock<GitHubSide>,
     setup: operator::setup::SetupState,
-    settings: Settings,
+    settings: Arc<Settings>,
     pulls: mpsc::Sender<Pull>,
     inbox_notify: Notify,
     sender_notify: Notify,
     sync_notify: Notify,
     parking: Arc<scheduling::park::Parking>,
+    vain: scheduling::vain::VainPulls,
+    readings: scheduling::readings::Readings,
     progress: views::progress::Progress,
     stalled: scheduling::schedule::StalledRepos,
     policies: policy::reads::PolicyReads,
@@ -193,12 +195,14 @@ impl Engine {
             store,
             github: github.map(OnceLock::from).unwrap_or_default(),
             setup: operator::setup::SetupState::new(settings.setup.as_ref()),
-            settings,
+            settings: Arc::new(settings),
             pulls,
             inbox_notify: Notify::new(),
             sender_notify: Notify::new(),
             sync_notify: Notify::new(),
             parking: Arc::default(),
+            vain: scheduling::vain::VainPulls::default(),
+            readings: scheduling::readings::Readings::default(),
             progress: views::progress::Progress::default(),
             stalled: scheduling::schedule::StalledRepos::default(),
             policies: policy::reads::PolicyReads::default(),
@@ -228,7 +232,7 @@ impl Engine {
 
     /// Returns the settings.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &Arc<Settings> {
         &self.0.settings
     }
 

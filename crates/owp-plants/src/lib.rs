@@ -91,6 +91,7 @@ plants! {
     FeedShowsPrivate = "feed-shows-private", "The public event feed shows private repositories.";
     CursorSkips = "cursor-skips", "A page of the event feed skips an event.";
     FeedHeadStaysBehind = "feed-head-stays-behind", "Numbers of the event feed are given outside of the lock, so that one is given twice.";
+    MergesAreNotCounted = "merges-are-not-counted", "A merged task is not counted for its contributor.";
     AnswerIsKeptLater = "answer-is-kept-later", "The response of a call with an idempotency key is not committed with its effect.";
 }
 

@@ -64,6 +64,7 @@ rows! {
         id: String, person: String, by_comment: i64, skills: String, capacity: i64, max_concurrent: i64,
         status: String, paused: i64, revoked: i64,
     }
+    MergeRow in merges as merges { person: String, repo_id: String, tasks: i64, }
     TrustRow in trust as trust { repo_id: String, person: String, level: i64, }
     WantedRow in wanted_comments as wanted {
         repo_id: String, issue: i64, key: String, body: String, state: String, comment_id: Option<i64>,

@@ -113,6 +113,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::FeedShowsPrivate, 1),
     (Plant::CursorSkips, 1),
     (Plant::FeedHeadStaysBehind, 1),
+    (Plant::MergesAreNotCounted, 1),
     (Plant::AnswerIsKeptLater, 122),
 ];
 

@@ -166,6 +166,7 @@ CREATE TABLE readers (
   checked_at BIGINT NOT NULL,
   PRIMARY KEY (repo_id, person)
 );
+CREATE INDEX readers_person ON readers (person);
 
 -- Outcomes of contributors' work. The reputation of those who asked for a score is computed from them.
 CREATE TABLE outcomes (
@@ -335,12 +336,18 @@ CREATE INDEX tasks_class ON tasks (repo_id, class, rank, id)
 -- A task keeps its last assignee, so only those that somebody works on are in it.
 CREATE INDEX tasks_assignee ON tasks (assignee) WHERE state IN ('leased', 'in_progress', 'blocked', 'pr_opened');
 CREATE INDEX tasks_reserved ON tasks (reserved_until) WHERE reserved_until IS NOT NULL;
-CREATE INDEX tasks_merged ON tasks (repo_id, last_holder) WHERE state = 'merged';
-CREATE INDEX tasks_merged_by ON tasks (last_holder, repo_id) WHERE state = 'merged';
 -- Lists and counts walk along an index.
 CREATE INDEX tasks_state ON tasks (repo_id, state, id);
 CREATE INDEX tasks_of_state ON tasks (state, id);
 CREATE INDEX tasks_of_repo ON tasks (repo_id, id);
+
+-- Merged tasks of each contributor, counted by the moves that change them.
+CREATE TABLE merges (
+  person TEXT NOT NULL,
+  repo_id TEXT NOT NULL REFERENCES repositories (id),
+  tasks BIGINT NOT NULL,
+  PRIMARY KEY (person, repo_id)
+);
 
 -- Contributors who cannot claim a task again until then, because a maintainer took it from them.
 CREATE TABLE task_bars (

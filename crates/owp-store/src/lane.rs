@@ -9,9 +9,11 @@
 use super::connection::Pool;
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::holders::Holders;
 use super::notifications::{CommitNotifier, Committed};
 use super::simulated::{CommitFate, Fate};
 use super::statement::query;
+use super::touched::TouchedRepos;
 use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -94,6 +96,12 @@ pub(super) struct LaneSettings {
     /// The latest time of any transaction of this process (Unix ms), see [`super::Uptime::latest`].
     pub(super) latest: Arc<AtomicI64>,
     pub(super) notifier: CommitNotifier,
+    /// The workers behind tokens.
+    pub(super) holders: Arc<Holders>,
+    /// Repositories that were changed.
+    pub(super) touched: Arc<TouchedRepos>,
+    /// Number of commits that may let a worker get what it did not get before.
+    pub(super) changes: Arc<AtomicU64>,
     /// Decides how commits end, in a simulation.
     pub(super) fate: Option<Arc<dyn CommitFate>>,
     /// Held by the one transaction that may run at a time, in a simulation: two at once would race.
@@ -215,7 +223,11 @@ fn groups(dialect: Dialect, jobs: Vec<Job>) -> Vec<Vec<Job>> {
 
 async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     let mut finishes = Vec::with_capacity(group.len());
-    let result = run_group(settings, group, &mut finishes).await;
+    let every_repo = group.iter().any(|job| job.scope.every_repo);
+    let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
+    let result = run_group(settings, group, repos.clone(), every_repo, &mut finishes).await;
+    // Also after an error, which does not say that nothing was committed.
+    settings.touched.add(repos, every_repo);
     let failure = match result {
         Ok(news) => {
             settings.notifier.notify(news);
@@ -238,10 +250,10 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
 async fn run_group(
     settings: &LaneSettings,
     group: Vec<Job>,
+    repos: BTreeSet<RepoId>,
+    every_repo: bool,
     finishes: &mut Vec<(Finish, Option<StoreError>)>,
 ) -> Result<Vec<Committed>, StoreError> {
-    let every_repo = group.iter().any(|job| job.scope.every_repo);
-    let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
     let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
     let alone = group.len() == 1;
@@ -272,13 +284,19 @@ async fn run_group(
     commit(settings, tx).await
 }
 
-async fn commit(settings: &LaneSettings, tx: Tx) -> Result<Vec<Committed>, StoreError> {
-    let Some(fate) = &settings.fate else { return tx.commit().await };
-    match fate.of_next_commit() {
-        Fate::Commit => tx.commit().await,
-        Fate::Refuse(why) => tx.rollback().await.and_then(|()| Err(StoreError::Commit(why.to_owned()))),
-        Fate::LoseAnswer(why) => tx.commit().await.and_then(|_| Err(StoreError::Commit(why.to_owned()))),
+async fn commit(settings: &LaneSettings, mut tx: Tx) -> Result<Vec<Committed>, StoreError> {
+    let changed = std::mem::take(&mut tx.changed);
+    let committed = match settings.fate.as_ref().map(|fate| fate.of_next_commit()) {
+        None | Some(Fate::Commit) => tx.commit().await,
+        Some(Fate::Refuse(why)) => tx.rollback().await.and_then(|()| Err(StoreError::Commit(why.to_owned()))),
+        Some(Fate::LoseAnswer(why)) => tx.commit().await.and_then(|_| Err(StoreError::Commit(why.to_owned()))),
+    };
+    // Also after an error, which does not say that nothing was committed.
+    settings.holders.forget(&changed);
+    if changed.anyone || !committed.as_ref().is_ok_and(Vec::is_empty) {
+        settings.changes.fetch_add(1, Ordering::SeqCst);
     }
+    committed
 }
 
 /// Begins the transaction and takes the locks of all its jobs in the global lock order. Its "now" is read after that:

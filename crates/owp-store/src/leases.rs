@@ -50,11 +50,11 @@ statements! {
     LEASES_TELL = concat!("UPDATE leases SET told = 1 WHERE id IN (SELECT id FROM leases
         WHERE worker_id = $1 AND ended_at IS NOT NULL AND told = 0 AND via = 'rest' ORDER BY ended_at, id LIMIT 200)
         RETURNING ", columns!(leases));
-    // Only contributors without a merged task in the repository; index leases_live_repo, then tasks_merged for each.
+    // Only contributors without a merged task in the repository; index leases_live_repo, then the key of merges for each.
     NEWCOMERS_HOLDING = "SELECT w.name AS worker_name, p.login, l.expires_at FROM leases l
         LEFT JOIN workers w ON w.id = l.worker_id LEFT JOIN people p ON p.person = l.person
-        WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks t
-            WHERE t.repo_id = l.repo_id AND t.last_holder = l.person AND t.state = 'merged')
+        WHERE l.repo_id = $1 AND l.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM merges m
+            WHERE m.person = l.person AND m.repo_id = l.repo_id AND m.tasks > 0)
         ORDER BY l.expires_at, l.id";
     // Where a repository has a policy, the policy decides; $3 is the earliest warning that any policy allows.
     LEASES_TO_WARN = concat!("SELECT ", columns!(leases, "l."), " FROM leases l JOIN repositories r ON r.id = l.repo_id

@@ -19,6 +19,7 @@ mod doubts;
 mod error;
 mod events;
 mod feed;
+mod holders;
 mod idempotency;
 mod installations;
 mod lane;
@@ -43,6 +44,7 @@ mod statement;
 mod sync;
 mod tasks;
 mod tokens;
+mod touched;
 mod tx;
 mod uptime;
 mod wanted;
@@ -73,10 +75,11 @@ pub use resources::{TaskFilter, WorkerDetails};
 #[cfg(feature = "simulation")]
 pub use simulated::{CommitFate, Fate};
 pub use tasks::TaskExtras;
+pub use touched::Touched;
 pub use tx::Tx;
 pub use uptime::GivenBack;
 pub use wanted::{WantedComment, WriteQuota};
-pub use workers::{Extra, NewWorker};
+pub use workers::{Extra, NewWorker, is_recent};
 
 use connection::Pool;
 use futures_util::future::BoxFuture;
@@ -129,6 +132,13 @@ impl Store {
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.0.alone
+    }
+
+    /// Returns a number that grows with every commit that has events or changes who a worker is, before its callers are
+    /// answered; `None` where another process can commit unseen.
+    #[must_use]
+    pub fn changes(&self) -> Option<u64> {
+        self.0.alone.then(|| self.0.settings.changes.load(Ordering::SeqCst))
     }
 
     /// Returns the clock the store was opened with.

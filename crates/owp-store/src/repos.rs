@@ -21,10 +21,13 @@ statements! {
     REPOS_WITH_WORK = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id");
     // Index tasks_queue.
-    REPOS_BY_FIRST_TASK = "SELECT id FROM (SELECT r.id AS id,
+    REPOS_BY_FIRST_TASK = "SELECT id, first FROM (SELECT r.id AS id,
             (SELECT MIN(t.rank) FROM tasks t WHERE t.repo_id = r.id AND t.state = 'ready') AS first
             FROM repositories r WHERE r.inactive IS NULL) AS repos
         WHERE first IS NOT NULL ORDER BY first, id";
+    // Index tasks_queue.
+    REPO_FIRST_TASK = "SELECT MIN(t.rank) AS first FROM tasks t JOIN repositories r ON r.id = t.repo_id
+        WHERE t.repo_id = $1 AND t.state = 'ready' AND r.inactive IS NULL";
     REPO_INSERT = "INSERT INTO repositories (id, name, name_key, managed, heard_until, heard_at, created_at)
         VALUES ($1, $2, $3, 0, $4, $4, $4)";
     REPO_FREE_NAME = "UPDATE repositories SET name_key = id WHERE name_key = $1 AND id <> $2";
@@ -176,10 +179,16 @@ impl Repos<'_> {
         self.all(query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
     }
 
-    /// Returns the served repositories with ready tasks, in the order of their best tasks.
-    pub async fn by_first_task(&mut self) -> Result<Vec<RepoId>, StoreError> {
+    /// Returns the served repositories with ready tasks, each with the rank of its best task, in this order.
+    pub async fn by_first_task(&mut self) -> Result<Vec<(i64, RepoId)>, StoreError> {
         let rows = self.all(query(REPOS_BY_FIRST_TASK)).await?;
-        rows.iter().map(|row| Ok(RepoId::new(row.try_get::<String, _>("id")?))).collect()
+        rows.iter().map(|row| Ok((row.try_get("first")?, RepoId::new(row.try_get::<String, _>("id")?)))).collect()
+    }
+
+    /// Returns the rank of a repository's best ready task; `None` if it has none, or is not served.
+    pub async fn first_task(&mut self, id: &RepoId) -> Result<Option<i64>, StoreError> {
+        let row = self.one(query(REPO_FIRST_TASK).bind(id.as_str())).await?;
+        row.map_or(Ok(None), |row| row.try_get("first"))
     }
 
     /// Creates a manual repository.

@@ -13,12 +13,12 @@ use owp_pool::task::{Reservation, TaskState};
 use owp_pool::{RepoId, TaskId, Timestamp};
 
 statements! {
-    // Index pulls_open; then the key of pull_links, tasks_merged_by and the workers' person for each. A pull request
+    // Index pulls_open; then the keys of pull_links and merges, and the workers' person for each. A pull request
     // that names several tasks returns several rows.
     SLOTS_PULLS = "SELECT p.number, p.author_id, p.author_login, p.draft, p.ignored, t.id AS task_id,
             t.state AS task_state, t.pull AS task_pull, t.reserved_person, t.reserved_until,
-            (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks m WHERE m.repo_id = p.repo_id AND m.state = 'merged'
-                AND m.last_holder = 'gh:' || CAST(p.author_id AS TEXT)) AS merged
+            (SELECT CAST(COALESCE(MAX(m.tasks), 0) AS BIGINT) FROM merges m WHERE m.repo_id = p.repo_id
+                AND m.person = 'gh:' || CAST(p.author_id AS TEXT)) AS merged
         FROM pulls p LEFT JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
         LEFT JOIN tasks t ON t.id = k.task_id
         WHERE p.repo_id = $1 AND p.state = 'open' AND (k.task_id IS NOT NULL

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 statements! {
     STANDING = "SELECT
         (SELECT CAST(COALESCE(MAX(level), 0) AS BIGINT) FROM trust WHERE repo_id = $1 AND person = $2) AS trust,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM tasks t WHERE t.repo_id = $1 AND t.last_holder = $2 AND t.state = 'merged') AS merged,
+        (SELECT CAST(COALESCE(MAX(tasks), 0) AS BIGINT) FROM merges WHERE repo_id = $1 AND person = $2) AS merged,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1 AND l.person = $2 AND l.ended_at IS NULL) AS live,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
             WHERE l.person = $2 AND l.ended_at IS NULL AND (r.managed = 1 OR r.id = $1)) AS live_everywhere,
@@ -21,33 +21,24 @@ statements! {
         (SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.person = $2 AND w.scored = 1 AND w.revoked = 0) AS scored,
         (SELECT MAX(l.ended_at) FROM leases l WHERE l.repo_id = $1 AND l.person = $2
             AND l.state IN ('expired', 'ack_timeout')) AS last_lapse";
-    // Every repository where a contributor is known. Indexes trust_person, tasks_merged_by, leases_live_person,
-    // leases_lapsed.
-    STANDINGS = "SELECT repo_id, CAST(SUM(trust) AS BIGINT) AS trust, CAST(SUM(merged) AS BIGINT) AS merged,
-            CAST(SUM(live) AS BIGINT) AS live, MAX(lapse) AS last_lapse FROM (
-        SELECT repo_id, level AS trust, CAST(0 AS BIGINT) AS merged, CAST(0 AS BIGINT) AS live,
-            CAST(NULL AS BIGINT) AS lapse FROM trust WHERE person = $1
-        UNION ALL SELECT repo_id, 0, COUNT(*), 0, NULL FROM tasks
-            WHERE last_holder = $1 AND state = 'merged' GROUP BY repo_id
-        UNION ALL SELECT repo_id, 0, 0, COUNT(*), NULL FROM leases
-            WHERE person = $1 AND ended_at IS NULL GROUP BY repo_id
-        UNION ALL SELECT repo_id, 0, 0, 0, MAX(ended_at) FROM leases
+    // Whatever is known of a contributor, in every repository. Indexes trust_person, leases_live_person, leases_lapsed,
+    // leases_released, workers_person, and the keys of merges and readers.
+    STANDINGS = "SELECT 'trust' AS what, repo_id, level AS n FROM trust WHERE person = $1
+        UNION ALL SELECT 'merged', repo_id, tasks FROM merges WHERE person = $1
+        UNION ALL SELECT CASE r.managed WHEN 1 THEN 'live' ELSE 'live in manual' END, l.repo_id, CAST(1 AS BIGINT)
+            FROM leases l JOIN repositories r ON r.id = l.repo_id WHERE l.person = $1 AND l.ended_at IS NULL
+        UNION ALL SELECT 'lapse', repo_id, MAX(ended_at) FROM leases
             WHERE person = $1 AND state IN ('expired', 'ack_timeout') GROUP BY repo_id
-        ) AS known GROUP BY repo_id";
-    // Index leases_live_person.
-    LIVE_EVERYWHERE = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l JOIN repositories r ON r.id = l.repo_id
-        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 1";
-    // Leases of a manual repository count only there.
-    LIVE_IN_MANUAL = "SELECT l.repo_id, CAST(COUNT(*) AS BIGINT) AS live FROM leases l
-        JOIN repositories r ON r.id = l.repo_id
-        WHERE l.person = $1 AND l.ended_at IS NULL AND r.managed = 0 GROUP BY l.repo_id";
-    READS = "SELECT repo_id FROM readers WHERE person = $1 AND may = 1 AND checked_at > $2";
+        UNION ALL SELECT 'reads', repo_id, CAST(1 AS BIGINT) FROM readers
+            WHERE person = $1 AND may = 1 AND checked_at > $2
+        UNION ALL SELECT 'release', repo_id, ended_at FROM (SELECT repo_id, ended_at FROM leases
+            WHERE person = $1 AND state = 'released' AND ended_at > $3 ORDER BY ended_at DESC LIMIT 200) AS releases
+        UNION ALL SELECT 'scored', '', CAST(1 AS BIGINT) FROM workers WHERE person = $1 AND scored = 1 AND revoked = 0";
+    MERGES_ADD = "INSERT INTO merges (person, repo_id, tasks) VALUES ($1, $2, $3)
+        ON CONFLICT (person, repo_id) DO UPDATE SET tasks = merges.tasks + excluded.tasks";
     // Index leases_released.
     RELEASES_IN = "SELECT ended_at FROM leases WHERE repo_id = $1 AND person = $2 AND state = 'released'
         AND ended_at > $3 ORDER BY ended_at DESC LIMIT 50";
-    // Index leases_released.
-    RELEASES = "SELECT repo_id, ended_at FROM leases WHERE person = $1 AND state = 'released' AND ended_at > $2
-        ORDER BY ended_at DESC LIMIT 200";
     BAR = "INSERT INTO task_bars (task_id, repo_id, person, until)
         SELECT id, repo_id, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM tasks WHERE id = $1
         ON CONFLICT (task_id, person) DO UPDATE SET until = excluded.until";
@@ -101,34 +92,35 @@ impl Standings<'_> {
         repos: &[RepoId],
         person: &Person,
     ) -> Result<BTreeMap<RepoId, Standing>, StoreError> {
-        let rows = self.all(query(STANDINGS).bind(person.key())).await?;
-        let scored = self.is_scored(person).await?;
+        let now = self.now();
+        let find = query(STANDINGS).bind(person.key());
+        let rows = self.all(find.bind((now - READ_ACCESS_TTL).0).bind((now - CHURN_MEMORY).0)).await?;
         let mut found: BTreeMap<RepoId, Standing> = repos.iter().map(|id| (id.clone(), Standing::default())).collect();
+        let (mut live_on_github, mut scored) = (0, false);
         for row in rows {
-            let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) else { continue };
-            standing.trust = row.try_get("trust")?;
-            standing.merged = row.try_get("merged")?;
-            standing.live = row.try_get("live")?;
-            standing.last_lapse = row.try_get::<Option<i64>, _>("last_lapse")?.map(Timestamp);
-        }
-        let live_everywhere = self.number(query(LIVE_EVERYWHERE).bind(person.key())).await?;
-        found.values_mut().for_each(|standing| standing.live_everywhere = live_everywhere);
-        for row in self.all(query(LIVE_IN_MANUAL).bind(person.key())).await? {
-            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
-                standing.live_everywhere += row.try_get::<i64, _>("live")?;
+            let (what, repo): (String, String) = (row.try_get("what")?, row.try_get("repo_id")?);
+            let n: i64 = row.try_get("n")?;
+            live_on_github += i64::from(what == "live");
+            scored |= what == "scored";
+            let Some(standing) = found.get_mut(&RepoId::new(repo)) else { continue };
+            match what.as_str() {
+                "trust" => standing.trust = n,
+                "merged" => standing.merged = n,
+                "live" => standing.live += 1,
+                "lapse" => standing.last_lapse = Some(Timestamp(n)),
+                "reads" => standing.reads = true,
+                "release" => standing.releases.push(Timestamp(n)),
+                // Leases of a manual repository count only there.
+                "live in manual" => {
+                    standing.live += 1;
+                    standing.live_everywhere += 1;
+                }
+                other => return Err(StoreError::Corrupt(format!("a standing has no {other}"))),
             }
         }
-        let since = (self.now() - READ_ACCESS_TTL).0;
-        for row in self.all(query(READS).bind(person.key()).bind(since)).await? {
-            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
-                standing.reads = true;
-            }
-        }
-        let since = (self.now() - CHURN_MEMORY).0;
-        for row in self.all(query(RELEASES).bind(person.key()).bind(since)).await? {
-            if let Some(standing) = found.get_mut(&RepoId::new(row.try_get::<String, _>("repo_id")?)) {
-                standing.releases.push(Timestamp(row.try_get("ended_at")?));
-            }
+        for standing in found.values_mut() {
+            standing.live_everywhere += live_on_github;
+            standing.releases.sort_unstable_by(|a, b| b.cmp(a));
         }
         if scored {
             for (repo, standing) in &mut found {
@@ -144,6 +136,11 @@ impl Standings<'_> {
         let find = query(OUTCOMES).bind(repo.as_str()).bind(person.key()).bind(since).bind(MAX_OUTCOMES);
         let outcomes = self.all(find).await?.iter().map(outcome_row).collect::<Result<Vec<_>, _>>()?;
         Ok(Reputation::of(&outcomes, self.now()))
+    }
+
+    /// Adds to the number of a contributor's merged tasks in a repository.
+    pub(super) async fn add_merges(&mut self, repo: &RepoId, person: &Person, tasks: i64) -> Result<(), StoreError> {
+        self.run(query(MERGES_ADD).bind(person.key()).bind(repo.as_str()).bind(tasks)).await.map(drop)
     }
 
     /// Records the outcome of a contributor's work on a task.

@@ -8,6 +8,7 @@ use super::statement::{Row, query};
 use super::tx::{json, json_text, statements, words};
 use owp_plants::{Plant, is_planted};
 use owp_pool::approval::record::Record;
+use owp_pool::lease::Lease;
 use owp_pool::moves::{AreaEffect, Moved};
 use owp_pool::task::{IssueText, Reservation, Task, TaskSpec, TaskState, Withheld};
 use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, Timestamp, WorkerId};
@@ -25,6 +26,7 @@ statements! {
         title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
         withheld_until = $18
         WHERE id = $1 AND epoch <= $3";
+    TASK_MERGED_BY = "SELECT last_holder FROM tasks WHERE id = $1 AND state = 'merged'";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8, assignees = $9 WHERE id = $1";
     TASK_EXTRAS = "SELECT opt_in_event, problems, issue_updated_at, approved_at, later_at, text_unproven, asked_at
@@ -120,6 +122,7 @@ impl Tasks<'_> {
     /// A unique violation if another lease of the task is live. [`StoreError::Corrupt`] if the task has a newer epoch,
     /// the lease has ended or the area has another holder.
     pub async fn save_moved(&mut self, moved: &Moved) -> Result<(), StoreError> {
+        self.count_merges(&moved.task, moved.lease.as_ref()).await?;
         self.update(&moved.task).await?;
         if let Some(lease) = &moved.lease {
             self.leases().save(lease).await?;
@@ -137,6 +140,23 @@ impl Tasks<'_> {
             return Ok(());
         }
         self.events().append(&moved.events)
+    }
+
+    /// Counts a merge, or takes one back: a merged task is left by its reopening alone, which makes it ready without a
+    /// lease. Comes before the move is written.
+    async fn count_merges(&mut self, task: &Task, lease: Option<&Lease>) -> Result<(), StoreError> {
+        if task.state == TaskState::Ready && lease.is_none() {
+            let Some(row) = self.one(query(TASK_MERGED_BY).bind(task.id.as_str())).await? else { return Ok(()) };
+            let holder: Option<String> = row.try_get("last_holder")?;
+            let Some(holder) = holder.as_deref().map(person).transpose()? else { return Ok(()) };
+            return self.standings().add_merges(&task.repo, &holder, -1).await;
+        }
+        match task.last_holder.as_ref().filter(|_| task.state == TaskState::Merged) {
+            Some(holder) if !is_planted(Plant::MergesAreNotCounted) => {
+                self.standings().add_merges(&task.repo, holder, 1).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes the fields of a task that moves change.

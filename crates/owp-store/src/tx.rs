@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::events::NewEvent;
+use super::holders::Changed;
 use super::lane::LaneSettings;
 use super::notifications::Committed;
 use super::statement::{Read, Row, Sql, query};
@@ -26,6 +27,8 @@ pub struct Tx {
     pub(super) events: Vec<NewEvent>,
     /// Notifications to send after the commit.
     pub(super) news: Vec<Committed>,
+    /// What was changed of the workers behind tokens.
+    pub(super) changed: Changed,
     /// The cause of the current job, see [`super::because`].
     pub(super) cause: Option<Arc<str>>,
     /// The engine it runs on.
@@ -44,9 +47,9 @@ impl Tx {
         settings.latest.fetch_max(now, Ordering::Relaxed);
         let (entropy, minted, latest) =
             (settings.entropy.clone(), Arc::clone(&settings.minted), Arc::clone(&settings.latest));
-        let (events, news, cause) = (Vec::new(), Vec::new(), None);
+        let (events, news, changed, cause) = (Vec::new(), Vec::new(), Changed::default(), None);
         let (now, dialect) = (Timestamp(now), settings.dialect);
-        Ok(Self { inner, now, entropy, minted, latest, chain, events, news, cause, dialect, failed: false })
+        Ok(Self { inner, now, entropy, minted, latest, chain, events, news, changed, cause, dialect, failed: false })
     }
 
     /// Returns the time shared by every statement of this transaction.
@@ -85,7 +88,11 @@ impl Tx {
 
     /// Runs a statement and returns the number of rows it changed.
     pub(super) async fn run(&mut self, sql: Sql) -> Result<u64, StoreError> {
+        let text = sql.text;
         let done = self.inner.run(sql).await;
+        if !matches!(done, Ok(0)) {
+            self.changed.note(text);
+        }
         self.noted(done)
     }
 

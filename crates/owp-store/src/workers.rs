@@ -4,7 +4,7 @@ use super::bound::bound;
 use super::columns::columns;
 use super::error::StoreError;
 use super::nouns::{LinkCodes, People, Tokens, Workers};
-use super::statement::{Row, query};
+use super::statement::{Row, Sql, query};
 use super::tx::{json, json_text, statements, words};
 use owp_pool::worker::{Capabilities, Load, Worker, WorkerStatus};
 use owp_pool::{Person, Span, Timestamp, WorkerId};
@@ -29,6 +29,11 @@ statements! {
     WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note)
         WHERE id = $1 AND (last_seen NOT BETWEEN $5 AND $2 OR status <> COALESCE($3, status)
             OR note IS DISTINCT FROM COALESCE($4, note))";
+    // True if [`WORKER_SEEN`] would write, or leases have ended that the worker was not told of; index leases_untold.
+    WORKER_HAS_NEWS = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.id = $1
+        AND (w.last_seen NOT BETWEEN $5 AND $2 OR w.status <> COALESCE($3, w.status)
+            OR w.note IS DISTINCT FROM COALESCE($4, w.note)
+            OR EXISTS (SELECT 1 FROM leases WHERE worker_id = w.id AND ended_at IS NOT NULL AND told = 0 AND via = 'rest'))";
     // Also ends a pause that the last heartbeat asked for.
     WORKER_RESUME = "UPDATE workers SET paused = 0,
         status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";
@@ -170,10 +175,23 @@ impl Workers<'_> {
         status: Option<WorkerStatus>,
         note: Option<&str>,
     ) -> Result<(), StoreError> {
-        let now = self.now();
-        let status = status.map(WorkerStatus::name);
-        let seen = query(WORKER_SEEN).bind(id.as_str()).bind(now.0).bind(status).bind(note);
-        self.run(seen.bind((now - PRESENCE_PRECISION).0)).await.map(drop)
+        let seen = sign_of_life(WORKER_SEEN, id, self.now(), status, note);
+        if self.run(seen).await? > 0 {
+            self.changed.workers.push(id.clone());
+        }
+        Ok(())
+    }
+
+    /// Returns true if [`Workers::record_seen`] would write something, or [`super::nouns::Leases::take_ended`] would
+    /// return something.
+    pub async fn has_news(
+        &mut self,
+        id: &WorkerId,
+        status: Option<WorkerStatus>,
+        note: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let ask = sign_of_life(WORKER_HAS_NEWS, id, self.now(), status, note);
+        Ok(self.number(ask).await? > 0)
     }
 
     /// Pauses a worker regardless of its heartbeats, or ends every pause of it.
@@ -301,6 +319,23 @@ impl People<'_> {
         let row = self.one(query(PERSON_LOGIN).bind(person.key())).await?;
         row.map(|row| row.try_get("login")).transpose()
     }
+}
+
+/// Returns true if a sign of life at `seen` is so young that another is not written.
+#[must_use]
+pub fn is_recent(seen: Timestamp, now: Timestamp) -> bool {
+    (now - PRESENCE_PRECISION..=now).contains(&seen)
+}
+
+fn sign_of_life(
+    sql: &'static str,
+    id: &WorkerId,
+    now: Timestamp,
+    status: Option<WorkerStatus>,
+    note: Option<&str>,
+) -> Sql {
+    let recent = (now - PRESENCE_PRECISION).0;
+    query(sql).bind(id.as_str()).bind(now.0).bind(status.map(WorkerStatus::name)).bind(note).bind(recent)
 }
 
 fn worker_row(row: &Row) -> Result<Worker, StoreError> {

@@ -8,7 +8,6 @@ use crate::Policies;
 use crate::error::EngineError;
 use futures_util::future::join_all;
 use owp_pool::{RepoId, Span, Timestamp};
-use owp_store::RepoRow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -78,12 +77,12 @@ impl PolicyReads {
 
 impl Policies<'_> {
     /// Returns whether grants are allowed by the last read of the file.
-    pub(crate) fn policy_look(&self, row: &RepoRow, now: Timestamp) -> PolicyFreshness {
+    pub(crate) fn policy_look(&self, repo: &RepoId, managed: bool, now: Timestamp) -> PolicyFreshness {
         let looked = &self.inner().policies;
-        if !row.managed || self.github().is_none() || looked.is_fresh(&row.id, now, FRESH) {
+        if !managed || self.github().is_none() || looked.is_fresh(repo, now, FRESH) {
             return PolicyFreshness::Fresh;
         }
-        if looked.is_failing(&row.id, now) { PolicyFreshness::Failing } else { PolicyFreshness::Due }
+        if looked.is_failing(repo, now) { PolicyFreshness::Failing } else { PolicyFreshness::Due }
     }
 
     /// Reads the stale policy files of these repositories, all at once and within a few seconds. A repository whose

@@ -111,7 +111,7 @@ async fn explain(
     let findings = facts::findings(tx, repo, &task, worker).await?;
     let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
     let mut notes: Vec<String> = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
-    if engine.policies().policy_look(&repo.row, tx.now()) == PolicyFreshness::Failing {
+    if engine.policies().policy_look(&repo.row.id, repo.row.managed, tx.now()) == PolicyFreshness::Failing {
         notes.push(format!(
             "GitHub did not show the policy file of {} a moment ago. Workers get its tasks once it does; ask again in some seconds.",
             repo.row.name

@@ -5,6 +5,8 @@ pub(crate) mod expiry;
 pub(crate) mod explain;
 pub(crate) mod leases;
 pub(crate) mod park;
+pub(crate) mod readings;
 pub(crate) mod schedule;
 pub(crate) mod simulate;
+pub(crate) mod vain;
 pub(crate) mod wait;

@@ -7,11 +7,13 @@ use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::policy::reads::PolicyFreshness;
 use crate::scheduling::demand::Demand;
+use crate::scheduling::readings::Ranked;
 use crate::tracking::transition;
 use futures_util::future::join_all;
 use owp_plants::{Plant, is_planted};
+use owp_pool::admission::TaskFacts;
 use owp_pool::lease::Via;
-use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, useful_per_class};
+use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, rank};
 use owp_pool::task::TaskState;
 use owp_pool::{RepoId, Timestamp, WorkerId};
 use owp_store::{Scope, StoreError, transaction};
@@ -27,7 +29,9 @@ const BATCH: usize = 2_048;
 const ASKERS: usize = 256;
 /// Plans for one batch, when commits refuse grants of the plan.
 const ROUNDS: usize = 4;
-/// Repositories that are read before it is asked whether their tasks are enough for everyone.
+/// Repositories that are looked up first; nearly every plan ends within them.
+const FIRST: usize = 64;
+/// Repositories that are read before tasks that are enough for everyone count, although others may be better.
 const REPOS: usize = 32;
 /// Tasks that are enough for a worker, for each that all of them could take: others take some of them, and the rules
 /// refuse some.
@@ -138,16 +142,23 @@ impl Scheduler<'_> {
     /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
     /// The repositories with the best tasks come first. Nobody who wants more gets an answer before all were examined.
     async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
-        let mut rest = Demands::new();
-        let repos = self.read(transaction!(|tx| Ok(tx.repos().by_first_task().await?))).await?;
-        let mut left = repos.as_slice();
-        while !left.is_empty() && !demands.is_empty() {
-            let examined = self.grant_from(left, &mut demands, &mut rest, answers).await?;
-            left = &left[examined..];
-            demands.retain(|id, demand| {
-                let granted = answers.get(id).map_or(0, |answer| answer.granted);
-                demand.room > i64::try_from(granted).unwrap_or(i64::MAX)
-            });
+        let (mut rest, mut examined) = (Demands::new(), BTreeSet::new());
+        for most in [FIRST, usize::MAX] {
+            let mut repos = self.best_repos(most).await?;
+            repos.retain(|(_, id)| !examined.contains(id));
+            let mut left = repos.as_slice();
+            while !left.is_empty() && !demands.is_empty() {
+                let (these, beyond) = left.split_at(self.grant_from(left, &mut demands, &mut rest, answers).await?);
+                examined.extend(these.iter().map(|(_, id)| id.clone()));
+                left = beyond;
+                demands.retain(|id, demand| {
+                    let granted = answers.get(id).map_or(0, |answer| answer.granted);
+                    demand.room > i64::try_from(granted).unwrap_or(i64::MAX)
+                });
+            }
+            if demands.is_empty() {
+                break;
+            }
         }
         Ok(rest)
     }
@@ -156,7 +167,7 @@ impl Scheduler<'_> {
     /// workers beyond those that are planned together to `rest`.
     async fn grant_from(
         &self,
-        mut repos: &[RepoId],
+        mut repos: &[Ranked],
         demands: &mut Demands,
         rest: &mut Demands,
         answers: &mut PlannedByWorker,
@@ -203,37 +214,33 @@ impl Scheduler<'_> {
 
     /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them.
     /// Workers that match no task are dropped before any query about them, so that waiting in vain costs next to nothing.
-    async fn snapshot(&self, repos: &[RepoId], demands: &Demands) -> Result<PlanningState, EngineError> {
+    async fn snapshot(&self, repos: &[Ranked], demands: &Demands) -> Result<PlanningState, EngineError> {
         let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
         let repos = repos.to_vec();
+        self.forget_touched();
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
             let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
             let mut examined = 0;
-            for id in &repos {
-                if examined % REPOS == 0 && examined > 0 && is_plenty(&demands, &snapshot, room) {
+            for (rank, id) in &repos {
+                // The tasks from here on are not better than those found; or many repositories have been read for them.
+                let better_than = (examined % REPOS != 0).then_some(*rank);
+                if examined > 0 && is_plenty(&demands, &snapshot, room, better_than) {
                     break;
                 }
                 examined += 1;
-                let served = tx.repos().get(id).await?.filter(|row| row.inactive.is_none());
-                let Some(row) = served.filter(|row| !stalled.contains(&row.id)) else { continue };
-                match engine.policies().policy_look(&row, tx.now()) {
+                if stalled.contains(id) {
+                    continue;
+                }
+                let Some(reading) = engine.scheduler().reading(tx, id, room, demands.values()).await? else { continue };
+                match engine.policies().policy_look(id, reading.managed, tx.now()) {
                     PolicyFreshness::Fresh => {}
-                    PolicyFreshness::Due => drop(unread.insert(row.id.clone())),
+                    PolicyFreshness::Due => drop(unread.insert(id.clone())),
                     // Its tasks wait; `explain` says so.
                     PolicyFreshness::Failing => continue,
                 }
-                let context = engine.context(row);
-                let (facts, answers) = context.facts(tx).await?;
-                if facts.stop.is_some() || facts.budget.is_throttled() {
-                    continue;
-                }
-                let useful = useful_per_class(facts.budget.free(), room);
-                if useful == 0 {
-                    continue;
-                }
-                snapshot.tasks.extend(facts::candidates(tx, &facts, &answers, useful, demands.values()).await?);
-                snapshot.repos.insert(facts.id.clone(), facts);
+                snapshot.tasks.extend(reading.tasks);
+                snapshot.repos.insert(id.clone(), reading.facts);
             }
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
             for id in concerned(&demands, &snapshot) {
@@ -305,14 +312,21 @@ impl Scheduler<'_> {
     }
 }
 
-/// Returns true if each of the workers finds enough tasks it has the skills for, whatever the others take.
-fn is_plenty(demands: &Demands, snapshot: &Snapshot, room: i64) -> bool {
+/// Returns true if each of the workers finds enough tasks it has the skills for, whatever the others take; only those of
+/// at least this rank count, if one is given.
+fn is_plenty(demands: &Demands, snapshot: &Snapshot, room: i64, at_least: Option<i64>) -> bool {
+    let enough = room.saturating_mul(PLENTY);
+    if i64::try_from(snapshot.tasks.len()).unwrap_or(i64::MAX) < enough {
+        return false;
+    }
     let mut tasks: BTreeMap<&[String], i64> = BTreeMap::new();
-    for facts in &snapshot.tasks {
-        *tasks.entry(facts.task.spec.skills.as_slice()).or_default() += 1;
+    for TaskFacts { task, .. } in &snapshot.tasks {
+        if at_least.is_none_or(|last| rank(task.spec.priority, task.ready_since) <= last) {
+            *tasks.entry(task.spec.skills.as_slice()).or_default() += 1;
+        }
     }
     let found = |demand: &Demand| tasks.iter().filter(|(skills, _)| demand.covers(skills)).map(|(_, n)| n).sum::<i64>();
-    demands.values().all(|demand| found(demand) >= room.saturating_mul(PLENTY))
+    demands.values().all(|demand| found(demand) >= enough)
 }
 
 /// Returns the first workers, by id, that have every skill of at least one task.

@@ -89,7 +89,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
         let demands: Vec<Demand> = snapshot.workers.iter().map(|asker| Demand::of(&asker.worker, asker.load)).collect();
         let room = demands.iter().map(|demand| demand.room).sum();
         let useful = useful_per_class(repo.budget.free(), room);
-        snapshot.tasks = facts::candidates(tx, &repo, &answers, useful.max(1), demands.iter()).await?;
+        (snapshot.tasks, _) = facts::candidates(tx, &repo, &answers, useful.max(1), demands.iter()).await?;
         snapshot.repos.insert(repo.id.clone(), repo.clone());
     }
     let picks = plan(&snapshot, tx.now());

@@ -20,11 +20,18 @@ impl Scheduler<'_> {
         address: Option<Vec<u8>>,
         wait: Duration,
     ) -> Result<Vec<WorkItem>, EngineError> {
+        let seen = self.seen();
+        if wait.is_zero() && self.inner().vain.holds(&worker.id, seen) {
+            return Ok(Vec::new());
+        }
         let until = Instant::now() + wait;
         // Parks before the first attempt, so that no notification in between is lost.
         let mut parked = if wait.is_zero() { None } else { self.park(worker, address) };
         let mut stopping = self.feed().hub().follow();
         let mut pulled = self.workers().pull_work(&worker.id).await?;
+        if pulled.demand.is_some() && pulled.items.is_empty() {
+            self.inner().vain.note(&worker.id, seen);
+        }
         loop {
             let (Some(parked), Some(demand)) = (&mut parked, &pulled.demand) else { return Ok(pulled.items) };
             if pulled.granted || Instant::now() >= until {

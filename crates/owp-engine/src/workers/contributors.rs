@@ -15,7 +15,7 @@ use owp_pool::policy::{Contract, Gates};
 use owp_pool::task::Task;
 use owp_pool::worker::{Capabilities, Worker, WorkerStatus};
 use owp_pool::{LeaseId, Timestamp, WorkerId};
-use owp_store::{Extra, NewWorker, Scope, transaction};
+use owp_store::{Extra, NewWorker, Scope, StoreError, Tx, is_recent, transaction};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -145,6 +145,14 @@ fn ended_lease(lease: &Lease) -> Option<EndedLease> {
     Some(EndedLease { lease: lease.id.clone(), task: lease.task.clone(), reason, at: lease.ended_at? })
 }
 
+/// Returns the leases of a worker of which a third of the ttl is spent.
+async fn due_for_renewal(tx: &mut Tx, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+    let now = tx.now();
+    let mut leases = tx.leases().live_of_worker(worker).await?;
+    leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
+    Ok(leases)
+}
+
 impl Workers<'_> {
     /// Registers a worker.
     pub async fn register(&self, registration: Registration) -> Result<Registered, EngineError> {
@@ -187,13 +195,8 @@ impl Workers<'_> {
     /// Returns the worker of a token, unless its access was revoked.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Worker>, EngineError> {
         let hash = secret_hash(token);
-        let (worker, fresh) = self
-            .read({
-                let hash = hash.clone();
-                transaction!(|tx| Ok((tx.workers().by_token(&hash).await?, tx.tokens().is_fresh(&hash).await?)))
-            })
-            .await?;
-        let Some(worker) = worker.filter(|worker| !worker.revoked) else { return Ok(None) };
+        let holder = self.store().holder(&hash).await?;
+        let Some((worker, fresh)) = holder.filter(|(worker, _)| !worker.revoked) else { return Ok(None) };
         if fresh {
             self.first_use(&worker.id, hash).await?;
         }
@@ -208,7 +211,20 @@ impl Workers<'_> {
         beat: Heartbeat,
         keep: Option<Keep<HeartbeatResponse>>,
     ) -> Result<HeartbeatResponse, EngineError> {
-        self.keep_alive(worker).await?;
+        let (id, said) = (worker.clone(), beat.clone());
+        let (due, has_news, now) = self
+            .read(transaction!(|tx| {
+                let has_news = tx.workers().has_news(&id, Some(said.status), said.note.as_deref()).await?;
+                Ok((due_for_renewal(tx, &id).await?, has_news, tx.now()))
+            }))
+            .await?;
+        for lease in due {
+            self.renew(lease.repo, lease.id).await?;
+        }
+        // Most heartbeats have nothing to write.
+        if !has_news && keep.is_none() {
+            return Ok(HeartbeatResponse { now, ended: Vec::new() });
+        }
         let id = worker.clone();
         self.write(
             Scope::global(),
@@ -227,15 +243,7 @@ impl Workers<'_> {
     /// most heartbeats only read.
     pub(crate) async fn keep_alive(&self, worker: &WorkerId) -> Result<(), EngineError> {
         let id = worker.clone();
-        let due = self
-            .read(transaction!(|tx| {
-                let now = tx.now();
-                let mut leases = tx.leases().live_of_worker(&id).await?;
-                leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
-                Ok(leases)
-            }))
-            .await?;
-        for lease in due {
+        for lease in self.read(transaction!(|tx| Ok(due_for_renewal(tx, &id).await?))).await? {
             self.renew(lease.repo, lease.id).await?;
         }
         Ok(())
@@ -261,18 +269,20 @@ impl Workers<'_> {
     /// Fills the worker up to its capacity, then lists its held, blocked and delivered tasks.
     pub async fn pull_work(&self, worker: &WorkerId) -> Result<Pulled, EngineError> {
         let id = worker.clone();
-        let demand = self
-            .write(
-                Scope::global(),
-                transaction!(|tx| {
-                    tx.workers().record_seen(&id, None, None).await?;
-                    let worker = facts::known_worker(tx, &id).await?;
-                    let load = tx.workers().load(&id).await?;
-                    let demand = Demand::of(&worker, load);
-                    Ok(Some(demand).filter(|demand| demand.room > 0 && worker.status != WorkerStatus::Paused))
-                }),
-            )
+        let (demand, is_due) = self
+            .read(transaction!(|tx| {
+                let worker = facts::known_worker(tx, &id).await?;
+                let load = tx.workers().load(&id).await?;
+                let demand = Demand::of(&worker, load);
+                let demand = Some(demand).filter(|demand| demand.room > 0 && worker.status != WorkerStatus::Paused);
+                Ok((demand, !is_recent(worker.last_seen, tx.now())))
+            }))
             .await?;
+        if is_due {
+            let id = worker.clone();
+            self.write(Scope::global(), transaction!(|tx| Ok(tx.workers().record_seen(&id, None, None).await?)))
+                .await?;
+        }
         if demand.is_some() {
             self.learn_readable(worker).await?;
         }

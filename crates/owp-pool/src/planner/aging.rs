@@ -26,6 +26,13 @@ const DOUBLING: i64 = 100;
 /// Maximum number of doublings, which keeps the sums of a plan far from overflow.
 const DOUBLINGS: i64 = 40;
 
+/// Returns a number that orders tasks like their aged priority, lowest first, and does not change while they wait. The
+/// database computes the same in the column `rank`.
+#[must_use]
+pub fn rank(priority: i64, ready_since: Timestamp) -> i64 {
+    ready_since.0.saturating_sub(priority.saturating_mul(Span::hours(1).0 / POINTS_PER_HOUR))
+}
+
 /// Returns the priority after waiting until `now`.
 #[must_use]
 pub fn aged_priority(priority: i64, ready_since: Timestamp, now: Timestamp) -> i64 {

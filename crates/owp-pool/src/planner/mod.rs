@@ -22,7 +22,7 @@ mod partial_plan;
 mod starts;
 mod tie_break;
 
-pub use aging::aged_priority;
+pub use aging::{aged_priority, rank};
 pub use apart::{Apart, is_apart};
 
 use super::admission::{RepoFacts, TaskFacts};

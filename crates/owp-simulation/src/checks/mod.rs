@@ -178,6 +178,7 @@ pub(crate) fn after_commit(world: &mut World, rows: Rows) {
     note_coverage(world, &rows);
     let broken = leases_and_tasks(world, &rows)
         .or_else(|| events(world, &rows))
+        .or_else(|| merges(&rows))
         .or_else(|| deliveries(world, &rows))
         .or_else(|| grants::check(world, &rows))
         .or_else(|| causes::check(world, &rows));
@@ -305,6 +306,19 @@ fn areas(rows: &Rows) -> Option<Violation> {
         }
     }
     None
+}
+
+/// The merged tasks of each contributor are as many as were counted.
+fn merges(rows: &Rows) -> Option<Violation> {
+    let mut merged: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for task in rows.tasks.iter().filter(|task| task.state == "merged") {
+        if let Some(person) = &task.last_holder {
+            *merged.entry((person, &task.repo_id)).or_default() += 1;
+        }
+    }
+    let counted = rows.merges.iter().filter(|row| row.tasks != 0);
+    let counted: BTreeMap<_, _> = counted.map(|row| ((row.person.as_str(), row.repo_id.as_str()), row.tasks)).collect();
+    if merged == counted { None } else { broken("merges are counted", format!("{merged:?}, counted {counted:?}")) }
 }
 
 /// Every change of a task has its event, and chains have no gaps.

@@ -59,7 +59,14 @@ on_both_engines! {
             ("DECLINES_IN", "leases_given_back (repo_id=? AND ended_at>?)"),
             ("BARS_IN", "task_bars_repo (repo_id=? AND until>?)"),
             ("RELEASES_IN", "leases_released (person=? AND ended_at>?)"),
-            ("RELEASES", "leases_released (person=? AND ended_at>?)"),
+            ("STANDINGS", "leases_released (person=? AND ended_at>?)"),
+            ("STANDINGS", "leases_live_person (person=?)"),
+            ("STANDINGS", "leases_lapsed (person=?)"),
+            ("STANDINGS", "trust_person (person=?)"),
+            ("STANDINGS", "workers_person (person=?)"),
+            ("STANDINGS", "readers_person (person=?)"),
+            ("REPO_FIRST_TASK", "tasks_queue (repo_id=?)"),
+            ("WORKER_HAS_NEWS", "leases_untold (worker_id=? AND ended_at>?)"),
             ("LEASES_TELL", "leases_untold (worker_id=?"),
         ];
         for (name, index) in expected {
@@ -77,7 +84,7 @@ on_both_engines! {
         let asked = ["TASKS_PAGE", "TASKS_PAGE_STATE", "TASKS_PAGE_REPO", "TASKS_PAGE_BOTH", "COUNTS_OF_REPO",
             "COUNTS_BY_REPO", "TASKS_BY_STATE", "GRANTS_BY_END", "DEAD_COMMENTS", "DELIVERIES_PENDING", "WANTED_OPEN",
             "LEASES_TELL", "STANDING", "NEWCOMERS_HOLDING", "ANSWERS_PURGE", "ANSWERS_OLD", "OUTCOMES", "SCORED",
-            "DEAD_PAGE", "WANTED_FIRST", "TASKS_OF_WORKER", "DECLINES", "DECLINES_IN", "BARS_IN", "RELEASES_IN"];
+            "DEAD_PAGE", "WANTED_FIRST", "TASKS_OF_WORKER", "DECLINES", "DECLINES_IN", "BARS_IN", "RELEASES_IN", "STANDINGS", "REPO_FIRST_TASK", "WORKER_HAS_NEWS"];
         for name in asked {
             let (_, sql) = crate::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
             for step in bench.look(&format!("EXPLAIN QUERY PLAN {sql}")).await {

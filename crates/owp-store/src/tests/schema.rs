@@ -52,6 +52,28 @@ fn statements_name_their_columns() {
     }
 }
 
+/// What is kept in memory about the worker of a token is forgotten by the beginning of a statement's text.
+#[test]
+fn whatever_changes_the_worker_of_a_token_is_known() {
+    let changes = |sql: &str| {
+        let of = |table: &str| ["UPDATE", "DELETE FROM", "INSERT INTO"].map(|does| format!("{does} {table} "));
+        let first = sql.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+        ["workers", "worker_tokens", "people"]
+            .iter()
+            .any(|table| of(table).iter().any(|does| first.starts_with(does.as_str())))
+    };
+    let mut known = 0;
+    for (name, sql) in Store::statements() {
+        let inserts = sql.starts_with("INSERT INTO workers") || sql.starts_with("INSERT INTO worker_tokens");
+        if changes(sql) && !inserts {
+            assert!(crate::holders::is_known_to_change(sql), "{name}: {sql}");
+            assert!(!sql.contains("RETURNING"), "{name} has to be run as one that changes rows");
+            known += 1;
+        }
+    }
+    assert!(known > 10, "the test finds only {known} such statements");
+}
+
 #[test]
 fn every_migration_in_the_folder_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
