@@ -100,6 +100,7 @@ impl Fill {
             }
         }
         if self.finished > 0 {
+            all.push("DELETE FROM events; DELETE FROM chains".to_owned());
             all.extend(self.history(since, &numbers(self.finished)));
         }
         all

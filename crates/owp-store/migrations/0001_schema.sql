@@ -104,6 +104,7 @@ CREATE TABLE repositories (
 CREATE UNIQUE INDEX repositories_github ON repositories (github_id) WHERE github_id IS NOT NULL;
 CREATE UNIQUE INDEX repositories_name ON repositories (name_key);
 CREATE INDEX repositories_sync ON repositories (sync_due_at) WHERE managed = 1 AND inactive IS NULL;
+CREATE INDEX repositories_inactive ON repositories (inactive_since) WHERE inactive IS NOT NULL;
 CREATE INDEX repositories_watch ON repositories (watch_due_at) WHERE managed = 1 AND inactive IS NULL;
 
 -- Objects that the pool knows and for which GitHub answered "not found". The pool believes the answer only after
@@ -499,7 +500,7 @@ CREATE INDEX deliveries_key ON deliveries (order_key, received_at, id) WHERE sta
 CREATE INDEX deliveries_speaker ON deliveries (order_key, speaker, received_at, id)
   WHERE state = 'pending' AND speaker IS NOT NULL;
 CREATE UNIQUE INDEX deliveries_processing ON deliveries (order_key) WHERE state = 'processing';
-CREATE INDEX deliveries_waiting ON deliveries (id) WHERE state IN ('pending', 'processing');
+CREATE INDEX deliveries_received ON deliveries (received_at);
 CREATE INDEX deliveries_dead ON deliveries (received_at) WHERE state = 'dead';
 CREATE INDEX deliveries_comment ON deliveries (comment_id) WHERE comment_id IS NOT NULL;
 

@@ -9,10 +9,12 @@ use owp_pool::Timestamp;
 
 statements! {
     // The table stays small: finished deliveries are deleted after some days.
-    INBOX_HEALTH = "SELECT MAX(received_at) AS last,
-        MIN(CASE WHEN state IN ('pending', 'processing') THEN received_at END) AS oldest,
-        CAST(COUNT(CASE WHEN state IN ('pending', 'processing') THEN 1 END) AS BIGINT) AS waiting,
-        CAST(COUNT(CASE WHEN state = 'dead' THEN 1 END) AS BIGINT) AS dead FROM deliveries";
+    // Indexes deliveries_received, deliveries_order, deliveries_processing, deliveries_dead.
+    INBOX_HEALTH = "SELECT (SELECT MAX(received_at) FROM deliveries) AS last,
+        MIN(at) AS oldest, CAST(SUM(n) AS BIGINT) AS waiting,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'dead') AS dead FROM (
+            SELECT MIN(received_at) AS at, COUNT(*) AS n FROM deliveries WHERE state = 'pending'
+            UNION ALL SELECT MIN(received_at), COUNT(*) FROM deliveries WHERE state = 'processing') AS waits";
     // Index wanted_comments_dead.
     DEAD_BY_REPO = "SELECT r.name, CAST(COUNT(*) AS BIGINT) AS n, MAX(c.error) AS error FROM wanted_comments c
         JOIN repositories r ON r.id = c.repo_id WHERE c.state = 'dead' GROUP BY r.name ORDER BY r.name";

@@ -17,8 +17,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, 'pending', $5, $6, $7)
         ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
         state = 'pending', attempts = 0, rescues = 0, due_at = excluded.due_at, misses = 0, error = NULL WHERE deliveries.state = 'dead'";
-    // Index deliveries_processing.
-    DELIVERIES_LOST = concat!("SELECT ", columns!(deliveries), " FROM deliveries WHERE state = 'processing' AND taken_until <= $1 ORDER BY id LIMIT 50");
+    // Index deliveries_processing, which an order by id alone would pass over for the key of the whole table.
+    DELIVERIES_LOST = concat!("SELECT ", columns!(deliveries), " FROM deliveries WHERE state = 'processing' AND taken_until <= $1
+        ORDER BY taken_until, id LIMIT 50");
     // Index deliveries_order: read in its order, so that the first match ends the search and a backlog costs nothing.
     DELIVERY_NEXT = "SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.due_at + 0 <= $1
         AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.order_key = d.order_key AND p.state = 'processing')
@@ -39,7 +40,9 @@ statements! {
         WHERE id = $1 AND state = 'processing' AND takes = $2";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $3
         WHERE id = $1 AND state = 'processing' AND takes = $2";
-    DELIVERIES_PENDING = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state IN ('pending', 'processing')";
+    // Indexes deliveries_order and deliveries_processing.
+    DELIVERIES_PENDING = "SELECT (SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'pending')
+        + (SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'processing')";
     // Index deliveries_dead.
     DELIVERIES_DEAD = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'dead'";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";

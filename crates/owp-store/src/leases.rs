@@ -35,11 +35,13 @@ statements! {
     LEASES_LIVE_OF_PERSON = concat!("SELECT ", columns!(leases), " FROM leases WHERE person = $1 AND repo_id = $2 AND ended_at IS NULL ORDER BY id");
     LEASE_RENEW = "UPDATE leases SET expires_at = $2 WHERE id = $1 AND ended_at IS NULL";
     // Leases do not expire in a repository that is not served: their holders could do nothing about it.
-    LEASES_DUE = concat!("SELECT ", columns!(leases), " FROM leases WHERE ended_at IS NULL AND (expires_at <= $1 OR ack_by <= $1)
-        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY expires_at, id LIMIT 50");
-    // Index leases_live_repo.
-    LEASES_STRANDED = concat!("SELECT ", columns!(leases, "l."), " FROM repositories r JOIN leases l ON l.repo_id = r.id
-        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.ended_at IS NULL ORDER BY l.id LIMIT 50");
+    LEASES_DUE = concat!("SELECT ", columns!(leases, "l."), " FROM leases l CROSS JOIN repositories r WHERE l.ended_at IS NULL
+        AND (l.expires_at <= $1 OR l.ack_by <= $1) AND r.id = l.repo_id AND r.inactive IS NULL
+        ORDER BY l.expires_at, l.id LIMIT 50");
+    // Indexes repositories_inactive and leases_live_repo. CROSS JOIN keeps SQLite from walking all leases in their order.
+    LEASES_STRANDED = concat!("SELECT ", columns!(leases, "l."), " FROM repositories r CROSS JOIN leases l
+        WHERE r.inactive_since <= $1 AND r.inactive IS NOT NULL AND l.repo_id = r.id AND l.ended_at IS NULL
+        ORDER BY l.id LIMIT 50");
     DECLINES = concat!("SELECT l.worker_id, MAX(l.ended_at) AS ended_at FROM leases l
         WHERE l.task_id = $1 AND l.ended_at > $2 AND ", given_back!(), " GROUP BY l.worker_id ORDER BY l.worker_id");
     // Index leases_given_back.

@@ -92,6 +92,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
+/// Time after which a lane counts as one that waits for a lock: it is chosen after all others.
+const STUCK: Duration = Duration::from_millis(100);
+
 #[cfg(test)]
 mod tests;
 
@@ -298,7 +301,8 @@ impl Store {
             None => {
                 let first = self.0.next.fetch_add(1, Ordering::Relaxed) % lanes.len();
                 let (before, from) = lanes.split_at(first);
-                from.iter().chain(before).min_by_key(|lane| lane.gauge.jobs()).unwrap_or(&lanes[first])
+                let load = |lane: &&Lane| (lane.gauge.busy_for() > STUCK, lane.gauge.jobs());
+                from.iter().chain(before).min_by_key(load).unwrap_or(&lanes[first])
             }
         }
     }

@@ -46,8 +46,9 @@ statements! {
     TASKS_WAITING = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND state IN ('ready', 'blocked') ORDER BY id");
     TASKS_OF_PULL = concat!("SELECT ", columns!(tasks, "t."), " FROM tasks t JOIN pull_links k ON k.task_id = t.id
         WHERE k.repo_id = $1 AND k.number = $2 ORDER BY t.id");
-    TASKS_LAPSED = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE reserved_until <= $1 AND state = 'blocked'
-        AND repo_id IN (SELECT id FROM repositories WHERE inactive IS NULL) ORDER BY reserved_until, id LIMIT 50");
+    // Index tasks_reserved.
+    TASKS_LAPSED = concat!("SELECT ", columns!(tasks, "t."), " FROM tasks t CROSS JOIN repositories r WHERE t.reserved_until <= $1
+        AND t.state = 'blocked' AND r.id = t.repo_id AND r.inactive IS NULL ORDER BY t.reserved_until, t.id LIMIT 50");
 }
 
 /// Data that the engine keeps beside a task made from an issue.

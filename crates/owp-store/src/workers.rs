@@ -44,8 +44,9 @@ statements! {
     WORKERS_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id");
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
+    // Index workers_seen, and not the key in its order, which leads past all who ever registered.
     WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id LIMIT $2");
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
     WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");

@@ -82,6 +82,13 @@ impl State {
         (self.tasks, self.ordered_at) = (0, None);
     }
 
+    /// Takes a repository that has nothing to give out of the order, until it changes or the order is read anew.
+    fn rest(&mut self, repo: &RepoId) {
+        if let Some(rank) = self.ranks.remove(repo) {
+            self.order.remove(&(rank, repo.clone()));
+        }
+    }
+
     fn first(&self, most: usize) -> Vec<Ranked> {
         self.order.iter().take(most).cloned().collect()
     }
@@ -95,9 +102,13 @@ impl Readings {
     /// Returns what is known of a repository, if that is enough for a plan which could use `per_class` tasks of each
     /// class.
     pub(crate) fn get(&self, repo: &RepoId, per_class: i64, now: Duration) -> Option<Option<Reading>> {
-        let state = self.state();
+        let mut state = self.state();
         let (at, kept) = state.repos.get(repo)?;
-        let Some(reading) = kept else { return holds(*at, now).then_some(None) };
+        let Some(reading) = kept else {
+            let holds = holds(*at, now);
+            state.rest(repo);
+            return holds.then_some(None);
+        };
         let useful = per_class.min(reading.facts.budget.free());
         let tasks = || first_of_each_class(&reading.tasks, useful).cloned().collect();
         (holds(*at, now) && reading.per_class >= useful).then(|| {
@@ -110,6 +121,9 @@ impl Readings {
     pub(crate) fn keep(&self, repo: RepoId, now: Duration, reading: Option<Reading>) {
         let mut state = self.state();
         state.forget(&repo);
+        if reading.is_none() {
+            state.rest(&repo);
+        }
         let more = reading.as_ref().map_or(0, |reading| reading.tasks.len());
         if state.tasks + more > TASKS {
             state.repos.clear();
