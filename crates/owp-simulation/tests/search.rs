@@ -97,7 +97,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::OneAnswerIsBelieved, 62),
     (Plant::MissingPullIsClosedAtOnce, 114),
     (Plant::LeftPullsStayOpen, 21),
-    (Plant::MissingRepositoryStaysAway, 7),
+    (Plant::MissingRepositoryStaysAway, 17),
     (Plant::WithdrawnTasksStayAway, 13),
     (Plant::EditsAreTrusted, 17),
     (Plant::ClockSetBackIsIgnored, 12),

@@ -6,14 +6,14 @@
 //! rows in ascending order. Each of several jobs runs in a savepoint, so a job that fails or panics does not affect the
 //! others. Callers get their results after the commit, which also sends a notification.
 
+use super::changed_repos::ChangedRepoLog;
 use super::connection::Pool;
 use super::dialect::Dialect;
 use super::error::StoreError;
-use super::holders::Holders;
 use super::notifications::{CommitNotifier, Committed};
 use super::simulated::{CommitFate, Fate};
 use super::statement::query;
-use super::touched::TouchedRepos;
+use super::token_cache::TokenCache;
 use super::tx::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -96,11 +96,9 @@ pub(super) struct LaneSettings {
     /// The latest time of any transaction of this process (Unix ms), see [`super::Uptime::latest`].
     pub(super) latest: Arc<AtomicI64>,
     pub(super) notifier: CommitNotifier,
-    /// The workers behind tokens.
-    pub(super) holders: Arc<Holders>,
-    /// Repositories that were changed.
-    pub(super) touched: Arc<TouchedRepos>,
-    /// Number of commits that may let a worker get what it did not get before.
+    pub(super) tokens: Arc<TokenCache>,
+    pub(super) changed_repos: Arc<ChangedRepoLog>,
+    /// See [`super::Store::changes`].
     pub(super) changes: Arc<AtomicU64>,
     /// Decides how commits end, in a simulation.
     pub(super) fate: Option<Arc<dyn CommitFate>>,
@@ -227,7 +225,7 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
     let result = run_group(settings, group, repos.clone(), every_repo, &mut finishes).await;
     // Also after an error, which does not say that nothing was committed.
-    settings.touched.add(repos, every_repo);
+    settings.changed_repos.add(repos, every_repo);
     let failure = match result {
         Ok(news) => {
             settings.notifier.notify(news);
@@ -292,7 +290,7 @@ async fn commit(settings: &LaneSettings, mut tx: Tx) -> Result<Vec<Committed>, S
         Some(Fate::LoseAnswer(why)) => tx.commit().await.and_then(|_| Err(StoreError::Commit(why.to_owned()))),
     };
     // Also after an error, which does not say that nothing was committed.
-    settings.holders.forget(&changed);
+    settings.tokens.forget(&changed);
     if changed.anyone || !committed.as_ref().is_ok_and(Vec::is_empty) {
         settings.changes.fetch_add(1, Ordering::SeqCst);
     }

@@ -138,8 +138,8 @@ fn lane_settings(
     let StoreOptions { clock, entropy, .. } = options;
     let (minted, latest, notifier) = (Arc::default(), Arc::default(), CommitNotifier::new());
     let turn = fate.as_ref().map(|_| Arc::default());
-    let (holders, touched, changes) = (Arc::default(), Arc::default(), Arc::default());
-    LaneSettings { pool, dialect, clock, entropy, minted, latest, notifier, holders, touched, changes, fate, turn }
+    let (tokens, changed_repos, changes) = (Arc::default(), Arc::default(), Arc::default());
+    LaneSettings { pool, dialect, clock, entropy, minted, latest, notifier, tokens, changed_repos, changes, fate, turn }
 }
 
 /// Returns the newest applied migration; 0 if none was applied, as in an empty database.

@@ -4,10 +4,10 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::events::NewEvent;
-use super::holders::Changed;
 use super::lane::LaneSettings;
 use super::notifications::Committed;
 use super::statement::{Read, Row, Sql, query};
+use super::token_cache::ChangedWorkers;
 use owp_base::clock::{Clock, Entropy};
 use owp_pool::Timestamp;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Tx {
     pub(super) events: Vec<NewEvent>,
     /// Notifications to send after the commit.
     pub(super) news: Vec<Committed>,
-    /// What was changed of the workers behind tokens.
-    pub(super) changed: Changed,
+    /// Workers of tokens that were changed.
+    pub(super) changed: ChangedWorkers,
     /// The cause of the current job, see [`super::because`].
     pub(super) cause: Option<Arc<str>>,
     /// The engine it runs on.
@@ -47,7 +47,7 @@ impl Tx {
         settings.latest.fetch_max(now, Ordering::Relaxed);
         let (entropy, minted, latest) =
             (settings.entropy.clone(), Arc::clone(&settings.minted), Arc::clone(&settings.latest));
-        let (events, news, changed, cause) = (Vec::new(), Vec::new(), Changed::default(), None);
+        let (events, news, changed, cause) = (Vec::new(), Vec::new(), ChangedWorkers::default(), None);
         let (now, dialect) = (Timestamp(now), settings.dialect);
         Ok(Self { inner, now, entropy, minted, latest, chain, events, news, changed, cause, dialect, failed: false })
     }

@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::facts::{self, RepoContext};
 use crate::policy::reads::PolicyFreshness;
 use crate::scheduling::demand::Demand;
-use crate::scheduling::readings::Ranked;
+use crate::scheduling::repo_cache::Ranked;
 use crate::tracking::transition;
 use futures_util::future::join_all;
 use owp_plants::{Plant, is_planted};
@@ -217,7 +217,7 @@ impl Scheduler<'_> {
     async fn snapshot(&self, repos: &[Ranked], demands: &Demands) -> Result<PlanningState, EngineError> {
         let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
         let repos = repos.to_vec();
-        self.forget_touched();
+        self.remove_changed();
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
             let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
@@ -232,15 +232,17 @@ impl Scheduler<'_> {
                 if stalled.contains(id) {
                     continue;
                 }
-                let Some(reading) = engine.scheduler().reading(tx, id, room, demands.values()).await? else { continue };
-                match engine.policies().policy_look(id, reading.managed, tx.now()) {
+                let Some(found) = engine.scheduler().planning_facts(tx, id, room, demands.values()).await? else {
+                    continue;
+                };
+                match engine.policies().policy_look(id, found.managed, tx.now()) {
                     PolicyFreshness::Fresh => {}
                     PolicyFreshness::Due => drop(unread.insert(id.clone())),
                     // Its tasks wait; `explain` says so.
                     PolicyFreshness::Failing => continue,
                 }
-                snapshot.tasks.extend(reading.tasks);
-                snapshot.repos.insert(id.clone(), reading.facts);
+                snapshot.tasks.extend(found.tasks);
+                snapshot.repos.insert(id.clone(), found.facts);
             }
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
             for id in concerned(&demands, &snapshot) {

@@ -20,8 +20,8 @@ impl Scheduler<'_> {
         address: Option<Vec<u8>>,
         wait: Duration,
     ) -> Result<Vec<WorkItem>, EngineError> {
-        let seen = self.seen();
-        if wait.is_zero() && self.inner().vain.holds(&worker.id, seen) {
+        let before = self.pool_state();
+        if wait.is_zero() && self.inner().empty_pulls.is_valid(&worker.id, before) {
             return Ok(Vec::new());
         }
         let until = Instant::now() + wait;
@@ -30,7 +30,7 @@ impl Scheduler<'_> {
         let mut stopping = self.feed().hub().follow();
         let mut pulled = self.workers().pull_work(&worker.id).await?;
         if pulled.demand.is_some() && pulled.items.is_empty() {
-            self.inner().vain.note(&worker.id, seen);
+            self.inner().empty_pulls.add(&worker.id, before);
         }
         loop {
             let (Some(parked), Some(demand)) = (&mut parked, &pulled.demand) else { return Ok(pulled.items) };

@@ -145,8 +145,9 @@ fn ended_lease(lease: &Lease) -> Option<EndedLease> {
     Some(EndedLease { lease: lease.id.clone(), task: lease.task.clone(), reason, at: lease.ended_at? })
 }
 
-/// Returns the leases of a worker of which a third of the ttl is spent.
-async fn due_for_renewal(tx: &mut Tx, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
+/// Returns the leases of a worker of which a third of the ttl is spent. Each is renewed under its own repository's lock;
+/// most heartbeats find none.
+pub(crate) async fn due_for_renewal(tx: &mut Tx, worker: &WorkerId) -> Result<Vec<Lease>, StoreError> {
     let now = tx.now();
     let mut leases = tx.leases().live_of_worker(worker).await?;
     leases.retain(|lease| lease.via == Via::Rest && lease.renewal(now).is_some());
@@ -237,16 +238,6 @@ impl Workers<'_> {
             }),
         )
         .await
-    }
-
-    /// Renews a worker's leases, each under its own repository's lock. Writes only once a third of the ttl is spent, so
-    /// most heartbeats only read.
-    pub(crate) async fn keep_alive(&self, worker: &WorkerId) -> Result<(), EngineError> {
-        let id = worker.clone();
-        for lease in self.read(transaction!(|tx| Ok(due_for_renewal(tx, &id).await?))).await? {
-            self.renew(lease.repo, lease.id).await?;
-        }
-        Ok(())
     }
 
     /// Moves a live lease's expiry to now + ttl, under its repository's lock.

@@ -6,6 +6,7 @@ use crate::facts::{self, RepoContext};
 use crate::tracking::commits::PullDetails;
 use crate::tracking::pulls;
 use crate::tracking::transition;
+use crate::workers::contributors::due_for_renewal;
 use crate::workers::once::{Keep, settle};
 use owp_github::client::GitHubError;
 use owp_pool::event::{Event, EventKind};
@@ -13,8 +14,8 @@ use owp_pool::lease::Via;
 use owp_pool::moves::Move;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Worker;
-use owp_pool::{LeaseId, TaskId};
-use owp_store::{RepoRow, Scope, Tx, transaction};
+use owp_pool::{LeaseId, RepoId, TaskId};
+use owp_store::{Scope, Tx, transaction};
 use serde_json::json;
 
 /// A status that a worker reports.
@@ -84,48 +85,56 @@ impl Workers<'_> {
         report: Report,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let (task, row) = self.task_and_repo(task).await?;
+        let id = task.clone();
+        let task = self.read(transaction!(|tx| Ok(tx.tasks().get(&id).await?))).await?;
+        let task = task.ok_or(EngineError::UnknownTask)?;
         check_holder(worker, &task, report.lease.as_ref())?;
-        let view = match report.status {
-            ReportedStatus::PrOpened if row.managed && task.state != TaskState::PrOpened => {
-                Some(self.reported_pull(&row, &report).await?)
-            }
-            _ => None,
-        };
-        let (settings, worker, repo) = (self.settings().clone(), worker.clone(), row.id.clone());
-        let alive = worker.id.clone();
-        let scope = Scope::repo(&row.id).with_workers([worker.id.clone()]);
-        self.write(
-            scope,
-            transaction!(|tx| {
-                let context = RepoContext::load(tx, &repo, &settings).await?;
-                let task = tx.tasks().get(&task.id).await?.ok_or(EngineError::UnknownTask)?;
-                check_holder(&worker, &task, report.lease.as_ref())?;
-                tx.workers().record_seen(&worker.id, None, None).await?;
-                if task.state != report.status.state() {
-                    if let Some(event) = report.event() {
-                        tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)])?;
+        let is_delivery = report.status == ReportedStatus::PrOpened && task.state != TaskState::PrOpened;
+        let view = if is_delivery { self.reported_pull(&task.repo, &report).await? } else { None };
+        let (settings, worker, repo) = (self.settings().clone(), worker.clone(), task.repo.clone());
+        let scope = Scope::repo(&repo).with_workers([worker.id.clone()]);
+        let due = self
+            .write(
+                scope,
+                transaction!(|tx| {
+                    let context = RepoContext::load(tx, &repo, &settings).await?;
+                    let task = tx.tasks().get(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                    check_holder(&worker, &task, report.lease.as_ref())?;
+                    tx.workers().record_seen(&worker.id, None, None).await?;
+                    if task.state != report.status.state() {
+                        if let Some(event) = report.event() {
+                            tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)])?;
+                        }
+                        match (context.row.managed, view) {
+                            (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
+                            (true, None) => managed(tx, &context, task, &report).await?,
+                            (false, _) => manual(tx, &context, task, &worker, &report).await?,
+                        }
                     }
-                    match (context.row.managed, view) {
-                        (true, Some(view)) => managed_pull(tx, &context, &task, &view).await?,
-                        (true, None) => managed(tx, &context, task, &report).await?,
-                        (false, _) => manual(tx, &context, task, &worker, &report).await?,
-                    }
-                }
-                settle(keep, tx, &()).await
-            }),
-        )
-        .await?;
+                    settle(keep, tx, &()).await?;
+                    Ok(due_for_renewal(tx, &worker.id).await?)
+                }),
+            )
+            .await?;
         self.ring();
         // Any status report renews all leases of the worker. The report itself stands, whatever becomes of that.
-        if let Err(error) = self.keep_alive(&alive).await {
-            tracing::warn!(%error, "the leases of a worker were not renewed by its status report");
+        for lease in due {
+            if let Err(error) = self.renew(lease.repo, lease.id).await {
+                tracing::warn!(%error, "a lease of a worker was not renewed by its status report");
+            }
         }
         Ok(())
     }
 
-    /// Fetches the pull request that a report names: in the right repository, and open.
-    async fn reported_pull(&self, row: &RepoRow, report: &Report) -> Result<PullDetails, EngineError> {
+    /// Fetches the pull request that a report names: in the right repository, and open. Returns `None` in a manual
+    /// repository, where reports are believed.
+    async fn reported_pull(&self, repo: &RepoId, report: &Report) -> Result<Option<PullDetails>, EngineError> {
+        let id = repo.clone();
+        let row = self.read(transaction!(|tx| Ok(tx.repos().get(&id).await?))).await?;
+        let row = row.ok_or(EngineError::UnknownTask)?;
+        if !row.managed {
+            return Ok(None);
+        }
         let refuse = |why: String| EngineError::Refused(Refused::because(why));
         let url = report.pr_url.as_deref().ok_or_else(|| {
             refuse("A pull request is believed when it can be checked: send its address as artifact.pr_url.".to_owned())
@@ -136,10 +145,10 @@ impl Workers<'_> {
                 row.name, row.name
             ))
         })?;
-        let reader = self.reader(row)?;
+        let reader = self.reader(&row)?;
         match reader.pull(number).await {
             Ok(pull) if pull.is_open() => {
-                self.tracking().fetch_checks(&reader, &self.context(row.clone()), pull, true).await
+                self.tracking().fetch_checks(&reader, &self.context(row), pull, true).await.map(Some)
             }
             Ok(_) => Err(refuse(format!("Pull request #{number} is not open."))),
             Err(GitHubError::NotFound { .. }) => {

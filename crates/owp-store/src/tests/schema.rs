@@ -52,7 +52,7 @@ fn statements_name_their_columns() {
     }
 }
 
-/// What is kept in memory about the worker of a token is forgotten by the beginning of a statement's text.
+/// The token cache knows a statement that changes a worker by the beginning of its text.
 #[test]
 fn whatever_changes_the_worker_of_a_token_is_known() {
     let changes = |sql: &str| {
@@ -66,7 +66,7 @@ fn whatever_changes_the_worker_of_a_token_is_known() {
     for (name, sql) in Store::statements() {
         let inserts = sql.starts_with("INSERT INTO workers") || sql.starts_with("INSERT INTO worker_tokens");
         if changes(sql) && !inserts {
-            assert!(crate::holders::is_known_to_change(sql), "{name}: {sql}");
+            assert!(crate::token_cache::is_known_to_change(sql), "{name}: {sql}");
             assert!(!sql.contains("RETURNING"), "{name} has to be run as one that changes rows");
             known += 1;
         }

@@ -1,8 +1,8 @@
-//! What plans have read of repositories, kept in memory until a commit changes it: the order of their best tasks, their
-//! facts and their first tasks. So the cost of a plan does not depend on the number of repositories.
+//! Cache of the repositories as plans read them: their order by best task, their facts and their first tasks. The cost of
+//! a plan depends on what changed since the last one, not on the number of repositories.
 //!
-//! These are hints. The commit of a grant checks every rule again, and what time alone changes is read again after a few
-//! seconds. Where other processes commit to the same database, nothing is kept.
+//! The commit of a grant checks every rule again, and entries end after a few seconds, because time alone can change
+//! them. Where other processes commit to the same database, nothing is kept between two plans.
 
 use crate::Scheduler;
 use crate::error::EngineError;
@@ -17,19 +17,19 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time for which a reading holds without a commit, as an answer to a parked pull does.
-const HOLDS_FOR: Duration = Duration::from_secs(5);
-/// Changed repositories above which the whole order is read anew.
+/// Time for which an entry is valid without a commit: the interval between two attempts of a parked pull.
+const VALID_FOR: Duration = Duration::from_secs(5);
+/// Changed repositories above which the whole order is read again.
 const CHANGED: usize = 500;
-/// Tasks kept for all repositories; with one more, all are forgotten.
+/// Limit on the tasks of all entries; the cache is emptied when it is full.
 const TASKS: usize = 50_000;
 
 /// A repository in the order of best tasks: the rank of its best, and its id.
 pub(crate) type Ranked = (i64, RepoId);
 
-/// What a plan read of a repository.
+/// A repository that has tasks to give.
 #[derive(Debug, Clone)]
-pub(crate) struct Reading {
+pub(crate) struct PlanningFacts {
     pub(crate) facts: RepoFacts,
     /// Its first tasks, by class.
     pub(crate) tasks: Vec<TaskFacts>,
@@ -39,12 +39,12 @@ pub(crate) struct Reading {
     pub(crate) managed: bool,
 }
 
-/// What is kept, `None` for a repository that has nothing to give at the moment.
-type Kept = (Duration, Option<Reading>);
+/// When an entry was read, and the entry; `None` for a repository that has nothing to give at the moment.
+type Entry = (Duration, Option<PlanningFacts>);
 
-/// Readings of all repositories.
+/// The cache.
 #[derive(Debug, Default)]
-pub(crate) struct Readings(Mutex<State>);
+pub(crate) struct RepoCache(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,7 +54,7 @@ struct State {
     ordered_at: Option<Duration>,
     /// Repositories whose place in the order may have changed.
     moved: BTreeSet<RepoId>,
-    repos: HashMap<RepoId, Kept>,
+    repos: HashMap<RepoId, Entry>,
     /// Number of tasks in `repos`.
     tasks: usize,
 }
@@ -70,20 +70,20 @@ impl State {
         }
     }
 
-    fn forget(&mut self, repo: &RepoId) {
-        if let Some((_, Some(reading))) = self.repos.remove(repo) {
-            self.tasks -= reading.tasks.len();
+    fn remove(&mut self, repo: &RepoId) {
+        if let Some((_, Some(found))) = self.repos.remove(repo) {
+            self.tasks -= found.tasks.len();
         }
     }
 
-    fn forget_all(&mut self) {
+    fn clear(&mut self) {
         self.repos.clear();
         self.moved.clear();
         (self.tasks, self.ordered_at) = (0, None);
     }
 
-    /// Takes a repository that has nothing to give out of the order, until it changes or the order is read anew.
-    fn rest(&mut self, repo: &RepoId) {
+    /// Takes a repository that has nothing to give out of the order, until it changes or the order is read again.
+    fn skip(&mut self, repo: &RepoId) {
         if let Some(rank) = self.ranks.remove(repo) {
             self.order.remove(&(rank, repo.clone()));
         }
@@ -94,51 +94,56 @@ impl State {
     }
 }
 
-impl Readings {
+impl RepoCache {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what is known of a repository, if that is enough for a plan which could use `per_class` tasks of each
-    /// class.
-    pub(crate) fn get(&self, repo: &RepoId, per_class: i64, now: Duration) -> Option<Option<Reading>> {
+    /// Returns a valid entry, if it has enough for a plan that could use `per_class` tasks of each class.
+    pub(crate) fn get(&self, repo: &RepoId, per_class: i64, now: Duration) -> Option<Option<PlanningFacts>> {
         let mut state = self.state();
-        let (at, kept) = state.repos.get(repo)?;
-        let Some(reading) = kept else {
-            let holds = holds(*at, now);
-            state.rest(repo);
-            return holds.then_some(None);
+        let (at, entry) = state.repos.get(repo)?;
+        let Some(found) = entry else {
+            if !is_valid(*at, now) {
+                return None;
+            }
+            state.skip(repo);
+            return Some(None);
         };
-        let useful = per_class.min(reading.facts.budget.free());
-        let tasks = || first_of_each_class(&reading.tasks, useful).cloned().collect();
-        (holds(*at, now) && reading.per_class >= useful).then(|| {
-            let (facts, managed) = (reading.facts.clone(), reading.managed);
-            Some(Reading { facts, tasks: tasks(), per_class: useful, managed })
+        let useful = per_class.min(found.facts.budget.free());
+        let tasks = || first_of_each_class(&found.tasks, useful).cloned().collect();
+        (is_valid(*at, now) && found.per_class >= useful).then(|| {
+            let (facts, managed) = (found.facts.clone(), found.managed);
+            Some(PlanningFacts { facts, tasks: tasks(), per_class: useful, managed })
         })
     }
 
-    /// Keeps what was read of a repository after the last call of [`Scheduler::forget_touched`].
-    pub(crate) fn keep(&self, repo: RepoId, now: Duration, reading: Option<Reading>) {
-        let mut state = self.state();
-        state.forget(&repo);
-        if reading.is_none() {
-            state.rest(&repo);
+    /// Adds an entry that was read after the last call of [`Scheduler::remove_changed`].
+    pub(crate) fn add(&self, repo: RepoId, now: Duration, mut found: Option<PlanningFacts>) {
+        for facts in found.iter_mut().flat_map(|found| &mut found.tasks) {
+            // Long, and no rule looks at it.
+            facts.task.description.clear();
         }
-        let more = reading.as_ref().map_or(0, |reading| reading.tasks.len());
+        let mut state = self.state();
+        state.remove(&repo);
+        if found.is_none() {
+            state.skip(&repo);
+        }
+        let more = found.as_ref().map_or(0, |found| found.tasks.len());
         if state.tasks + more > TASKS {
             state.repos.clear();
             state.tasks = 0;
         }
         state.tasks += more;
-        state.repos.insert(repo, (now, reading));
+        state.repos.insert(repo, (now, found));
     }
 }
 
-fn holds(at: Duration, now: Duration) -> bool {
-    now.saturating_sub(at) < HOLDS_FOR
+fn is_valid(at: Duration, now: Duration) -> bool {
+    now.saturating_sub(at) < VALID_FOR
 }
 
-/// Returns the tasks that a reading of `per_class` tasks would have: those that are set apart do not count.
+/// Returns the first `per_class` tasks of each class; those that are set apart do not count.
 fn first_of_each_class(tasks: &[TaskFacts], per_class: i64) -> impl Iterator<Item = &TaskFacts> {
     let mut class: Option<(&TaskSpec, &TaskFacts)> = None;
     let mut plain = 0;
@@ -159,32 +164,32 @@ fn first_of_each_class(tasks: &[TaskFacts], per_class: i64) -> impl Iterator<Ite
 }
 
 impl Scheduler<'_> {
-    /// Forgets what commits have changed since the last call. Comes before each snapshot that a plan reads.
-    pub(crate) fn forget_touched(&self) {
-        let touched = self.store().take_touched();
-        let mut state = self.inner().readings.state();
-        match touched {
-            Some(touched) if !touched.all && state.moved.len() + touched.repos.len() <= CHANGED => {
-                touched.repos.iter().for_each(|repo| state.forget(repo));
-                state.moved.extend(touched.repos);
+    /// Removes what commits have changed since the last call. Must come before each snapshot that a plan reads.
+    pub(crate) fn remove_changed(&self) {
+        let changed = self.store().take_changed_repos();
+        let mut state = self.inner().repo_cache.state();
+        match changed {
+            Some(changed) if !changed.all && state.moved.len() + changed.repos.len() <= CHANGED => {
+                changed.repos.iter().for_each(|repo| state.remove(repo));
+                state.moved.extend(changed.repos);
             }
-            _ => state.forget_all(),
+            _ => state.clear(),
         }
     }
 
     /// Returns the served repositories with ready tasks, at most `most`, in the order of their best tasks.
     pub(crate) async fn best_repos(&self, most: usize) -> Result<Vec<Ranked>, EngineError> {
-        self.forget_touched();
-        let readings = &self.inner().readings;
+        self.remove_changed();
+        let cache = &self.inner().repo_cache;
         let now = self.store().clock().steady();
         let (ordered_at, moved) = {
-            let mut state = readings.state();
+            let mut state = cache.state();
             // Whatever fails from here on, the next call reads the whole order.
-            (state.ordered_at.take().filter(|at| holds(*at, now)), std::mem::take(&mut state.moved))
+            (state.ordered_at.take().filter(|at| is_valid(*at, now)), std::mem::take(&mut state.moved))
         };
         if ordered_at.is_none() {
             let repos = self.read(transaction!(|tx| Ok(tx.repos().by_first_task().await?))).await?;
-            let mut state = readings.state();
+            let mut state = cache.state();
             state.ranks = repos.iter().map(|(rank, id)| (id.clone(), *rank)).collect();
             (state.order, state.ordered_at) = (repos.into_iter().collect(), Some(now));
             return Ok(state.first(most));
@@ -202,27 +207,27 @@ impl Scheduler<'_> {
                 }))
                 .await?;
         }
-        let mut state = readings.state();
+        let mut state = cache.state();
         ranks.into_iter().for_each(|(id, rank)| state.rank(id, rank));
         state.ordered_at = ordered_at;
         Ok(state.first(most))
     }
 
     /// Returns what a plan for these workers needs of a repository; `None` if it has nothing to give.
-    pub(crate) async fn reading(
+    pub(crate) async fn planning_facts(
         &self,
         tx: &mut Tx,
         id: &RepoId,
         room: i64,
         demands: impl Iterator<Item = &Demand> + Send,
-    ) -> Result<Option<Reading>, StoreError> {
+    ) -> Result<Option<PlanningFacts>, StoreError> {
         let now = self.store().clock().steady();
-        let readings = &self.inner().readings;
-        if let Some(kept) = readings.get(id, room, now) {
-            return Ok(kept);
+        let cache = &self.inner().repo_cache;
+        if let Some(found) = cache.get(id, room, now) {
+            return Ok(found);
         }
         let Some(row) = tx.repos().get(id).await?.filter(|row| row.inactive.is_none()) else {
-            readings.keep(id.clone(), now, None);
+            cache.add(id.clone(), now, None);
             return Ok(None);
         };
         let managed = row.managed;
@@ -230,14 +235,14 @@ impl Scheduler<'_> {
         let (facts, answers) = context.facts(tx).await?;
         let per_class = useful_per_class(facts.budget.free(), room);
         if facts.stop.is_some() || facts.budget.is_throttled() || per_class == 0 {
-            readings.keep(id.clone(), now, None);
+            cache.add(id.clone(), now, None);
             return Ok(None);
         }
         let (tasks, is_for_all) = facts::candidates(tx, &facts, &answers, per_class, demands).await?;
-        let reading = Some(Reading { facts, tasks, per_class, managed });
+        let found = Some(PlanningFacts { facts, tasks, per_class, managed });
         if is_for_all {
-            readings.keep(id.clone(), now, reading.clone());
+            cache.add(id.clone(), now, found.clone());
         }
-        Ok(reading)
+        Ok(found)
     }
 }

@@ -1,5 +1,5 @@
-//! The workers behind tokens, kept in memory where no other process can change them. A commit that may have changed one
-//! forgets it before its callers are answered, so that a revoked token is refused from the moment its revocation is
+//! Cache of the workers of tokens, where no other process can change them. A commit that may have changed a worker
+//! removes it before its callers get their responses, so a revoked token is refused as soon as its revocation is
 //! confirmed.
 
 use super::Store;
@@ -10,22 +10,22 @@ use owp_pool::worker::Worker;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-/// Tokens that are kept; with one more, all are forgotten.
+/// Limit on cached tokens; the cache is emptied when it is full.
 const MOST: usize = 50_000;
 
-/// Statements that change what a token stands for. An inserted worker or token was never kept.
+/// Beginnings of statements that change the worker of a token. An inserted worker or token was never cached.
 const CHANGING: [&str; 4] = ["UPDATE workers", "UPDATE worker_tokens", "INSERT INTO people", "UPDATE people"];
-/// A sign of life, which changes one worker.
+/// A heartbeat, which changes one worker.
 const SIGN_OF_LIFE: &str = "UPDATE workers SET last_seen";
 
-/// What a transaction may have changed.
+/// Workers that a transaction may have changed.
 #[derive(Debug, Default)]
-pub(super) struct Changed {
+pub(super) struct ChangedWorkers {
     pub(super) anyone: bool,
     pub(super) workers: Vec<WorkerId>,
 }
 
-impl Changed {
+impl ChangedWorkers {
     /// Notes a statement that changed at least one row, or may have.
     pub(super) fn note(&mut self, sql: &str) {
         self.anyone |= is_changing(sql);
@@ -38,44 +38,44 @@ fn is_changing(sql: &str) -> bool {
 
 /// Workers by the hashes of their tokens.
 #[derive(Default)]
-pub(super) struct Holders(RwLock<Kept>);
+pub(super) struct TokenCache(RwLock<Cached>);
 
 #[derive(Default)]
-struct Kept {
+struct Cached {
     workers: HashMap<String, Worker>,
-    /// Number of times that something was forgotten. What was read before the last time may be old.
-    forgotten: u64,
+    /// Number of removals. A worker read before the last one may be outdated.
+    removals: u64,
 }
 
-impl Holders {
+impl TokenCache {
     fn get(&self, hash: &str) -> Result<Worker, u64> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.workers.get(hash).cloned().ok_or(kept.forgotten)
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        cached.workers.get(hash).cloned().ok_or(cached.removals)
     }
 
-    /// Keeps a worker that was read after `forgotten` was current.
-    fn keep(&self, hash: &str, worker: &Worker, forgotten: u64) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.forgotten != forgotten {
+    /// Adds a worker, unless something was removed since `removals` was read.
+    fn add(&self, hash: &str, worker: &Worker, removals: u64) {
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if cached.removals != removals {
             return;
         }
-        if kept.workers.len() >= MOST {
-            kept.workers.clear();
+        if cached.workers.len() >= MOST {
+            cached.workers.clear();
         }
-        kept.workers.insert(hash.to_owned(), worker.clone());
+        cached.workers.insert(hash.to_owned(), worker.clone());
     }
 
-    /// Forgets what a transaction may have changed.
-    pub(super) fn forget(&self, changed: &Changed) {
+    /// Removes the workers that a transaction may have changed.
+    pub(super) fn forget(&self, changed: &ChangedWorkers) {
         if !changed.anyone && changed.workers.is_empty() {
             return;
         }
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        kept.forgotten += 1;
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        cached.removals += 1;
         if changed.anyone {
-            kept.workers.clear();
+            cached.workers.clear();
         } else {
-            kept.workers.retain(|_, worker| !changed.workers.contains(&worker.id));
+            cached.workers.retain(|_, worker| !changed.workers.contains(&worker.id));
         }
     }
 }
@@ -86,10 +86,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn holder(&self, hash: &str) -> Result<Option<(Worker, bool)>, StoreError> {
-        let holders = &self.0.settings.holders;
-        let forgotten = match holders.get(hash) {
+        let tokens = &self.0.settings.tokens;
+        let removals = match tokens.get(hash) {
             Ok(worker) => return Ok(Some((worker, false))),
-            Err(forgotten) => forgotten,
+            Err(removals) => removals,
         };
         let of = hash.to_owned();
         let found = self
@@ -101,7 +101,7 @@ impl Store {
         if let Some((worker, false)) = &found
             && self.is_alone()
         {
-            holders.keep(hash, worker, forgotten);
+            tokens.add(hash, worker, removals);
         }
         Ok(found)
     }
