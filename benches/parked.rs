@@ -1,29 +1,33 @@
 //! Latency of a parked pull, from the arrival of a matching task to the response, over HTTP against the whole server.
-//! Compared with a plain pull in the same run: `cargo bench --bench parked`. The limit is 100 ms.
+//! Compared with a plain pull in the same run: `cargo bench --bench parked`, or `cargo bench --bench parked -- 5000` for
+//! so many parked pulls. The limit is 100 ms.
 
 use owp::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
+use owp_config::IpRange;
 use owp_engine::Settings;
 use owp_store::{Store, StoreOptions};
 use reqwest::Client;
 use serde_json::{Value, json};
+use std::env;
 use std::time::{Duration, Instant};
 
 const ADMIN: &str = "the-operators-token";
 const REPO: &str = "acme/rocket";
-/// Number of parked pulls, each for its own skill.
+/// Number of parked pulls unless an argument says otherwise, each for its own skill.
 const PARKED: usize = 100;
 const ROUNDS: usize = 300;
 const BAR: Duration = Duration::from_millis(100);
 
 #[tokio::main]
 async fn main() {
+    let pulls = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(PARKED);
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve(&format!("sqlite:{}", folder.path().join("owp.db").display())).await;
     let caller = Caller { client: Client::builder().no_proxy().build().expect("a client"), url: server.url() };
     caller.admin("repos", json!({ "repo": REPO, "max_open_prs": 100 })).await;
     let mut tokens = Vec::new();
-    for n in 0..PARKED {
+    for n in 0..pulls {
         let body = json!({ "name": format!("client {n}"), "skills": [format!("skill{n}")], "max_concurrent_tasks": 1 });
         let answer = caller.post("/v1/workers/register", body).await;
         tokens.push(answer["token"].as_str().expect("a token").to_owned());
@@ -31,19 +35,20 @@ async fn main() {
 
     let mut plain = Vec::new();
     for round in 0..ROUNDS {
-        let n = round % PARKED;
+        let n = round % pulls;
         caller.admin("tasks", task(n)).await;
         let begin = Instant::now();
-        let work = caller.work(&tokens[n], 0).await;
+        let work = caller.work(&tokens[n]).await;
         plain.push(begin.elapsed());
         caller.give_back(&tokens[n], &work).await;
     }
 
-    let mut waiting: Vec<_> = tokens.iter().map(|token| Some(caller.park(token))).collect();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut waiting: Vec<_> = tokens.iter().enumerate().map(|(n, token)| Some(caller.park(n, token))).collect();
+    // Their connections have to be made first.
+    tokio::time::sleep(Duration::from_secs(2) + Duration::from_millis(2) * u32::try_from(pulls).unwrap_or(0)).await;
     let mut parked = Vec::new();
     for round in 0..ROUNDS {
-        let n = (round * 37) % PARKED;
+        let n = (round * 37) % pulls;
         let pull = waiting[n].take().expect("the pull is parked");
         caller.admin("tasks", task(n)).await;
         // From here on any pull can get the task.
@@ -52,14 +57,14 @@ async fn main() {
         parked.push(answered.saturating_duration_since(freed));
         assert_eq!(work["leases"].as_array().map(Vec::len), Some(1), "woken for nothing: {work}");
         caller.give_back(&tokens[n], &work).await;
-        waiting[n] = Some(caller.park(&tokens[n]));
+        waiting[n] = Some(caller.park(n, &tokens[n]));
         // Wait until the pull is parked again; otherwise its response would be that of a plain pull.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let others = waiting.iter().flatten().filter(|pull| pull.is_finished()).count();
 
     let (plain, parked) = (sorted(plain), sorted(parked));
-    println!("{PARKED} pulls parked, {ROUNDS} rounds   median       p99       max");
+    println!("{pulls} pulls parked, {ROUNDS} rounds   median       p99       max");
     for (name, times) in [("plain pull", &plain), ("task there → parked answer", &parked)] {
         let (median, late, max) = (times[ROUNDS / 2], times[ROUNDS * 99 / 100], times[ROUNDS - 1]);
         println!("{name:<28}  {median:>9.2?} {late:>9.2?} {max:>9.2?}");
@@ -73,11 +78,13 @@ async fn main() {
 
 async fn serve(url: &str) -> Running {
     let store = StoreOptions { url: url.to_owned(), clock: Clock::System, entropy: Entropy::system() };
+    // One address may not have so many.
+    let trusted_proxies = IpRange::parse_list("127.0.0.0/8").expect("a range");
     let options = ServeOptions {
         listen: "127.0.0.1:0".parse().expect("an address"),
         store: Store::open(store).await.expect("a store"),
         github: None,
-        settings: Settings { rate_limit: None, ..Settings::default() },
+        settings: Settings { rate_limit: None, trusted_proxies, ..Settings::default() },
         admin_token: Some(ADMIN.into()),
     };
     start(options).await.expect("a server")
@@ -108,15 +115,17 @@ impl Caller {
         answer(self.client.post(format!("{}{path}", self.url)).json(&body)).await
     }
 
-    async fn work(&self, token: &str, wait: u64) -> Value {
-        answer(self.client.get(format!("{}/v1/work?wait={wait}", self.url)).bearer_auth(token)).await
+    async fn work(&self, token: &str) -> Value {
+        answer(self.client.get(format!("{}/v1/work", self.url)).bearer_auth(token)).await
     }
 
-    /// Parks a pull. Returns the time of the response and its body.
-    fn park(&self, token: &str) -> tokio::task::JoinHandle<(Instant, Value)> {
+    /// Parks a pull of the `n`-th worker. Returns the time of the response and its body.
+    fn park(&self, n: usize, token: &str) -> tokio::task::JoinHandle<(Instant, Value)> {
         let (caller, token) = (self.clone(), token.to_owned());
         tokio::spawn(async move {
-            let work = caller.work(&token, 60).await;
+            let call = caller.client.get(format!("{}/v1/work?wait=60", caller.url)).bearer_auth(token);
+            let address = format!("10.0.{}.{}", n / 250, n % 250);
+            let work = answer(call.header("X-Forwarded-For", address)).await;
             (Instant::now(), work)
         })
     }

@@ -1,8 +1,8 @@
 //! Databases that are large before the load begins, filled with SQL while no server has them open.
 
+use owp_base::clock::Clock;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What stands before the tasks that the workers can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,7 @@ impl Fill {
     }
 
     fn statements(&self) -> Vec<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
-        let since = i64::try_from(now).expect("a clock") - 3_600_000;
+        let since = Clock::System.now_ms() - 3_600_000;
         let full = if let Head::Full(full) = self.head { full } else { 0 };
         let numbers = |count: usize| {
             format!("WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {})", count - 1)
@@ -132,10 +131,9 @@ impl Fill {
                 {numbers} SELECT 'r_0', i + 1, 'e_0' || {number}, 'task.merged', 't_0' || {number}, '{{}}', '', '', '',
                 {since}, i + 1 FROM n"
             ),
-            format!(
-                "INSERT INTO merges (person, repo_id, tasks) SELECT person, 'r_0', COUNT(*) FROM workers w
+            "INSERT INTO merges (person, repo_id, tasks) SELECT person, 'r_0', COUNT(*) FROM workers w
                 JOIN tasks t ON t.assignee = w.id WHERE t.state = 'merged' GROUP BY person"
-            ),
+                .to_owned(),
             format!(
                 "INSERT INTO chains (chain, seq, hash) VALUES ('r_0', {count}, ''); UPDATE feed SET head = {count} WHERE id = 1"
             ),

@@ -14,21 +14,27 @@ use measure::Measured;
 use owp_testing::postgres::PostgresDatabase;
 use scenarios::Bench;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::{env, fs};
 
 /// Names a program to measure instead of this build's, for a comparison.
 const BINARY: &str = "OWP_BENCH_BINARY";
+/// Share of the small database's lifecycles below which `--check` fails; noise does not reach it.
+const GROSS: f64 = 0.25;
 /// A server on which databases can be made; without it PostgreSQL is left out.
 const POSTGRES: &str = "OWP_TEST_POSTGRES_URL";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let short = arguments.iter().any(|argument| argument == "--short");
     let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).cloned();
     let only = after("--only");
     let binary = env::var_os(BINARY).map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_owp")), PathBuf::from);
     let bench = Bench { binary: &binary, seconds: if short { 2.0 } else { 8.0 } };
+    if arguments.iter().any(|argument| argument == "--check") {
+        return check(&bench).await;
+    }
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
     let mut all = Vec::new();
     println!(
@@ -72,6 +78,32 @@ async fn main() {
         let all: Vec<_> = all.iter().map(Measured::json).collect();
         fs::write(&file, serde_json::to_string_pretty(&all).expect("JSON")).expect("the file can be written");
     }
+    ExitCode::SUCCESS
+}
+
+/// Compares large databases with a small one in the same run, and fails when one is far slower: its cost has begun to
+/// grow with something.
+async fn check(bench: &Bench<'_>) -> ExitCode {
+    let one = Fill::plain(1, 2_000);
+    let small = bench.lifecycles(None, &one).await.per_second;
+    let large = [
+        Fill::plain(2_000, 20_000),
+        Fill { head: Head::OtherSkills, behind: 5_000, ..one },
+        Fill { head: Head::Assigned, behind: 5_000, ..one },
+        Fill { head: Head::Full(1_000), behind: 2_000, ..one },
+        Fill { finished: 100_000, ..one },
+    ];
+    let mut slow = false;
+    for fill in large {
+        let ratio = bench.lifecycles(None, &fill).await.per_second / small;
+        slow |= ratio < GROSS;
+        println!("{ratio:.2} of the lifecycles a second of {one}: {fill}");
+    }
+    if slow {
+        println!("A ratio below {GROSS} says that the cost grows with what is in the database.");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 fn shown(measured: Measured) -> Measured {

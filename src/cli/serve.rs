@@ -15,6 +15,7 @@ use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 use owp_server::http::{self, ApiState, router};
 use owp_store::{Store, StoreError, StoreOptions};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::net::SocketAddr;
@@ -183,6 +184,20 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
     }
 }
 
+/// Files for all connections, and some for the database and others. Systems allow a process 1,024 until it asks.
+const OPEN_FILES: u64 = 10_000;
+
+fn raise_limit_on_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_none_or(|now| now >= wanted) {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }) {
+        tracing::warn!(%error, wanted, "failed to raise the limit on open files; fewer connections fit");
+    }
+}
+
 async fn serve(
     config: ServeConfig,
     github: Option<GitHubSide>,
@@ -190,6 +205,7 @@ async fn serve(
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     // First of all, so that a signal during startup stops the process too.
     let mut told_to_stop = Signals::listen()?;
+    raise_limit_on_open_files();
     let url = config.database_url.expose_secret().to_owned();
     let store = tokio::select! {
         opened = open_with_retries(&url) => opened?,

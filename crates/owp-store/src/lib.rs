@@ -86,6 +86,7 @@ use futures_util::future::BoxFuture;
 use lane::{Job, Lane, LaneSettings};
 use owp_base::clock::{Clock, Entropy};
 use owp_base::histogram::Distribution;
+use owp_pool::notification::Notification;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -168,6 +169,13 @@ impl Store {
     #[must_use]
     pub fn committed(&self) -> broadcast::Receiver<Arc<[Committed]>> {
         self.0.settings.notifier.listen()
+    }
+
+    /// Subscribes to the commits of this process that can help a parked worker. A receiver that lags must assume the
+    /// most.
+    #[must_use]
+    pub fn notifications(&self) -> broadcast::Receiver<Notification> {
+        self.0.settings.notifier.listen_for_work()
     }
 
     /// Runs `work` in a write transaction that holds the locks named by `scope`, and returns after the commit. If

@@ -3,6 +3,7 @@
 
 use owp_pool::TaskId;
 use owp_pool::event::EventKind;
+use owp_pool::notification::{Notification, notification};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
@@ -21,22 +22,34 @@ pub struct Committed {
 }
 
 #[derive(Clone)]
-pub(super) struct CommitNotifier(broadcast::Sender<Arc<[Committed]>>);
+pub(super) struct CommitNotifier {
+    commits: broadcast::Sender<Arc<[Committed]>>,
+    /// For parked pulls: thousands of them must not wake for a commit that helps none.
+    notifications: broadcast::Sender<Notification>,
+}
 
 impl CommitNotifier {
     pub(super) fn new() -> Self {
-        Self(broadcast::Sender::new(DEPTH))
+        Self { commits: broadcast::Sender::new(DEPTH), notifications: broadcast::Sender::new(DEPTH) }
     }
 
     pub(super) fn listen(&self) -> broadcast::Receiver<Arc<[Committed]>> {
-        self.0.subscribe()
+        self.commits.subscribe()
+    }
+
+    pub(super) fn listen_for_work(&self) -> broadcast::Receiver<Notification> {
+        self.notifications.subscribe()
     }
 
     /// Publishes the events of a transaction. A transaction without events sends nothing.
     pub(super) fn notify(&self, news: Vec<Committed>) {
-        if !news.is_empty() {
-            // It is fine if there are no receivers.
-            let _nobody = self.0.send(news.into());
+        if news.is_empty() {
+            return;
         }
+        // It is fine if there are no receivers.
+        if let Some(helps) = notification(news.iter().map(|event| event.kind)) {
+            let _nobody = self.notifications.send(helps);
+        }
+        let _nobody = self.commits.send(news.into());
     }
 }

@@ -1,16 +1,15 @@
 //! Parked pulls: workers that wait for work, woken only by changes that can help them.
 
 use crate::Scheduler;
-use owp_pool::notification::{Notification, notification};
+use owp_pool::notification::Notification;
 use owp_pool::worker::Worker;
 use owp_pool::{Person, WorkerId};
-use owp_store::Committed;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Limits on parked pulls; further ones are answered at once.
-const ALL: usize = 2_000;
+const ALL: usize = 6_000;
 const PER_ADDRESS: usize = 500;
 const PER_PERSON: usize = 20;
 const PER_WORKER: usize = 4;
@@ -71,23 +70,23 @@ impl Parking {
 pub struct Parked {
     parking: Arc<Parking>,
     counted: Vec<ParkGroup>,
-    commits: broadcast::Receiver<Arc<[Committed]>>,
+    notifications: broadcast::Receiver<Notification>,
 }
 
 impl Parked {
     /// Waits for a commit that can help a parked worker.
     pub async fn notified(&mut self) -> Notification {
-        loop {
-            let notified = match self.commits.recv().await {
-                Ok(committed) => notification(committed.iter().map(|c| c.kind)),
-                // Too many events to follow: anything may have changed.
-                Err(RecvError::Lagged(_)) => Some(Notification::Worker),
-                Err(RecvError::Closed) => std::future::pending().await,
-            };
-            if let Some(notified) = notified {
-                return notified;
-            }
+        let mut most = match self.notifications.recv().await {
+            Ok(notification) => notification,
+            // Too many commits to follow: anything may have changed.
+            Err(RecvError::Lagged(_)) => Notification::Worker,
+            Err(RecvError::Closed) => std::future::pending().await,
+        };
+        // One attempt covers everything committed before it.
+        while let Ok(more) = self.notifications.try_recv() {
+            most = most.max(more);
         }
+        most
     }
 }
 
@@ -103,10 +102,10 @@ impl Scheduler<'_> {
     #[must_use]
     pub fn park(&self, worker: &Worker, address: Option<Vec<u8>>) -> Option<Parked> {
         let parking = Arc::clone(&self.inner().parking);
-        let commits = self.store().committed();
+        let notifications = self.store().notifications();
         let hopeless = !worker.person.is_linked() && !self.settings().open_registration;
         let counted = counted(worker, address, hopeless);
-        parking.enter(&counted).then(|| Parked { parking, counted, commits })
+        parking.enter(&counted).then(|| Parked { parking, counted, notifications })
     }
 }
 

@@ -44,7 +44,7 @@ struct Limits {
 }
 
 const LIMITS: Limits = Limits {
-    all: 4_096,
+    all: 8_192,
     per_address: 1_024,
     head: Duration::from_secs(10),
     idle: Duration::from_secs(75),
