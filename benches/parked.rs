@@ -43,9 +43,13 @@ async fn main() {
         caller.give_back(&tokens[n], &work).await;
     }
 
-    let mut waiting: Vec<_> = tokens.iter().enumerate().map(|(n, token)| Some(caller.park(n, token))).collect();
-    // Their connections have to be made first.
-    tokio::time::sleep(Duration::from_secs(2) + Duration::from_millis(2) * u32::try_from(pulls).unwrap_or(0)).await;
+    let mut waiting = Vec::new();
+    for (n, token) in tokens.iter().enumerate() {
+        waiting.push(Some(caller.park(n, token)));
+        // The client and the server share the threads that make the connections.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let mut parked = Vec::new();
     for round in 0..ROUNDS {
         let n = (round * 37) % pulls;

@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -94,7 +94,7 @@ pub struct Running {
 /// [`ServeError`]; nothing keeps running then.
 pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let address = options.listen;
-    let bound = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
+    let bound = listen(address).map_err(|cause| ServeError::Listen { address, cause })?;
     let address = bound.local_addr().map_err(|cause| ServeError::Listen { address, cause })?;
     let (engine, waiting) = Engine::new(options.store, options.github, options.settings);
     engine.recover().await?;
@@ -182,6 +182,17 @@ pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Connections that may wait to be accepted, as many as the system allows: after a restart all workers come back at once.
+const BACKLOG: u32 = 8_192;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Otherwise a restarted server would have to wait for its own old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Files for all connections, and some for the database and others. Systems allow a process 1,024 until it asks.
