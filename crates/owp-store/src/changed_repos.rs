@@ -35,6 +35,7 @@ impl Store {
     #[must_use]
     pub fn take_changed_repos(&self) -> Option<ChangedRepos> {
         let log = &self.0.settings.changed_repos;
-        self.0.alone.then(|| std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        let changed = std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.alone.then_some(changed)
     }
 }

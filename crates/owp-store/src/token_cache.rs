@@ -43,8 +43,17 @@ pub(super) struct TokenCache(RwLock<Cached>);
 #[derive(Default)]
 struct Cached {
     workers: HashMap<String, Worker>,
+    /// The hashes in `workers`, by worker.
+    hashes: HashMap<WorkerId, Vec<String>>,
     /// Number of removals. A worker read before the last one may be outdated.
     removals: u64,
+}
+
+impl Cached {
+    fn clear(&mut self) {
+        self.workers.clear();
+        self.hashes.clear();
+    }
 }
 
 impl TokenCache {
@@ -60,9 +69,11 @@ impl TokenCache {
             return;
         }
         if cached.workers.len() >= MOST {
-            cached.workers.clear();
+            cached.clear();
         }
-        cached.workers.insert(hash.to_owned(), worker.clone());
+        if cached.workers.insert(hash.to_owned(), worker.clone()).is_none() {
+            cached.hashes.entry(worker.id.clone()).or_default().push(hash.to_owned());
+        }
     }
 
     /// Removes the workers that a transaction may have changed.
@@ -73,9 +84,12 @@ impl TokenCache {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         cached.removals += 1;
         if changed.anyone {
-            cached.workers.clear();
-        } else {
-            cached.workers.retain(|_, worker| !changed.workers.contains(&worker.id));
+            return cached.clear();
+        }
+        for worker in &changed.workers {
+            for hash in cached.hashes.remove(worker).unwrap_or_default() {
+                cached.workers.remove(&hash);
+            }
         }
     }
 }
@@ -85,7 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn holder(&self, hash: &str) -> Result<Option<(Worker, bool)>, StoreError> {
+    pub async fn worker_of_token(&self, hash: &str) -> Result<Option<(Worker, bool)>, StoreError> {
         let tokens = &self.0.settings.tokens;
         let removals = match tokens.get(hash) {
             Ok(worker) => return Ok(Some((worker, false))),

@@ -13,6 +13,13 @@ use owp_pool::{Person, Span, Timestamp, WorkerId};
 /// be silent.
 const PRESENCE_PRECISION: Span = Span::secs(5);
 
+/// True for a worker's row if a sign of life has to be written; the parameters are those of [`sign_of_life`].
+macro_rules! says_more {
+    () => {
+        "last_seen NOT BETWEEN $5 AND $2 OR status <> COALESCE($3, status) OR note IS DISTINCT FROM COALESCE($4, note)"
+    };
+}
+
 statements! {
     WORKER_INSERT = "INSERT INTO workers
         (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at, joined)
@@ -26,14 +33,11 @@ statements! {
     WORKER_JOINED = "UPDATE workers SET joined = 1 WHERE id = $1";
     WORKER_SAYS = "UPDATE workers SET capabilities = $2, extra = $3 WHERE id = $1";
     // Writes nothing when a sign of life was recorded shortly before, after $5, and says the same.
-    WORKER_SEEN = "UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note)
-        WHERE id = $1 AND (last_seen NOT BETWEEN $5 AND $2 OR status <> COALESCE($3, status)
-            OR note IS DISTINCT FROM COALESCE($4, note))";
+    WORKER_SEEN = concat!("UPDATE workers SET last_seen = $2, status = COALESCE($3, status), note = COALESCE($4, note)
+        WHERE id = $1 AND (", says_more!(), ")");
     // True if [`WORKER_SEEN`] would write, or leases have ended that the worker was not told of; index leases_untold.
-    WORKER_HAS_NEWS = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers w WHERE w.id = $1
-        AND (w.last_seen NOT BETWEEN $5 AND $2 OR w.status <> COALESCE($3, w.status)
-            OR w.note IS DISTINCT FROM COALESCE($4, w.note)
-            OR EXISTS (SELECT 1 FROM leases WHERE worker_id = w.id AND ended_at IS NOT NULL AND told = 0 AND via = 'rest'))";
+    WORKER_HAS_NEWS = concat!("SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE id = $1 AND (", says_more!(), "
+        OR EXISTS (SELECT 1 FROM leases WHERE worker_id = workers.id AND ended_at IS NOT NULL AND told = 0 AND via = 'rest'))");
     // Also ends a pause that the last heartbeat asked for.
     WORKER_RESUME = "UPDATE workers SET paused = 0,
         status = CASE WHEN status = 'paused' THEN 'idle' ELSE status END WHERE id = $1";

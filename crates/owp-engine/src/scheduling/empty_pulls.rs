@@ -5,6 +5,7 @@
 //! the same database, nothing is cached.
 
 use crate::Engine;
+use crate::scheduling::wait::ATTEMPT_EVERY;
 use owp_pool::WorkerId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +13,6 @@ use std::time::Duration;
 
 /// Limit on cached workers; the cache is emptied when it is full.
 const MOST: usize = 50_000;
-/// Time for which an entry is valid.
-const VALID_FOR: Duration = Duration::from_secs(5);
 
 /// The state of the pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +31,7 @@ impl EmptyPulls {
     pub(crate) fn is_valid(&self, worker: &WorkerId, now: Option<PoolState>) -> bool {
         let Some(now) = now else { return false };
         let pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_valid = |then: &PoolState| then.changes == now.changes && now.at.saturating_sub(then.at) < VALID_FOR;
+        let is_valid = |then: &PoolState| then.changes == now.changes && now.at.saturating_sub(then.at) < ATTEMPT_EVERY;
         pulls.get(worker).is_some_and(is_valid)
     }
 

@@ -1,24 +1,23 @@
 //! Cache of the repositories as plans read them: their order by best task, their facts and their first tasks. The cost of
 //! a plan depends on what changed since the last one, not on the number of repositories.
 //!
-//! The commit of a grant checks every rule again, and entries end after a few seconds, because time alone can change
-//! them. Where other processes commit to the same database, nothing is kept between two plans.
+//! The commit of a grant checks every rule again, and entries end after the interval between two attempts of a parked
+//! pull, because time alone can change them. Where other processes commit to the same database, nothing is kept between two plans.
 
 use crate::Scheduler;
 use crate::error::EngineError;
 use crate::facts;
 use crate::scheduling::demand::Demand;
-use owp_pool::RepoId;
+use crate::scheduling::wait::ATTEMPT_EVERY;
 use owp_pool::admission::{RepoFacts, TaskFacts};
-use owp_pool::planner::useful_per_class;
+use owp_pool::planner::{is_apart, useful_per_class};
 use owp_pool::task::TaskSpec;
+use owp_pool::{RepoId, Timestamp};
 use owp_store::{StoreError, Tx, transaction};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time for which an entry is valid without a commit: the interval between two attempts of a parked pull.
-const VALID_FOR: Duration = Duration::from_secs(5);
 /// Changed repositories above which the whole order is read again.
 const CHANGED: usize = 500;
 /// Limit on the tasks of all entries; the cache is emptied when it is full.
@@ -84,14 +83,19 @@ impl State {
 
     /// Takes a repository that has nothing to give out of the order, until it changes or the order is read again.
     fn skip(&mut self, repo: &RepoId) {
-        if let Some(rank) = self.ranks.remove(repo) {
-            self.order.remove(&(rank, repo.clone()));
-        }
+        self.rank(repo.clone(), None);
     }
 
     fn first(&self, most: usize) -> Vec<Ranked> {
         self.order.iter().take(most).cloned().collect()
     }
+}
+
+/// A moment by both clocks: entries end by the steady one, reservations and others by the one that can be set.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    steady: Duration,
+    clock: Timestamp,
 }
 
 impl RepoCache {
@@ -100,26 +104,26 @@ impl RepoCache {
     }
 
     /// Returns a valid entry, if it has enough for a plan that could use `per_class` tasks of each class.
-    pub(crate) fn get(&self, repo: &RepoId, per_class: i64, now: Duration) -> Option<Option<PlanningFacts>> {
+    fn get(&self, repo: &RepoId, per_class: i64, now: Moment) -> Option<Option<PlanningFacts>> {
         let mut state = self.state();
         let (at, entry) = state.repos.get(repo)?;
         let Some(found) = entry else {
-            if !is_valid(*at, now) {
+            if !is_valid(*at, now.steady) {
                 return None;
             }
             state.skip(repo);
             return Some(None);
         };
         let useful = per_class.min(found.facts.budget.free());
-        let tasks = || first_of_each_class(&found.tasks, useful).cloned().collect();
-        (is_valid(*at, now) && found.per_class >= useful).then(|| {
+        let tasks = || first_of_each_class(&found.tasks, useful, now.clock).cloned().collect();
+        (is_valid(*at, now.steady) && found.per_class >= useful).then(|| {
             let (facts, managed) = (found.facts.clone(), found.managed);
             Some(PlanningFacts { facts, tasks: tasks(), per_class: useful, managed })
         })
     }
 
     /// Adds an entry that was read after the last call of [`Scheduler::remove_changed`].
-    pub(crate) fn add(&self, repo: RepoId, now: Duration, mut found: Option<PlanningFacts>) {
+    fn add(&self, repo: RepoId, now: Duration, mut found: Option<PlanningFacts>) {
         for facts in found.iter_mut().flat_map(|found| &mut found.tasks) {
             // Long, and no rule looks at it.
             facts.task.description.clear();
@@ -140,11 +144,11 @@ impl RepoCache {
 }
 
 fn is_valid(at: Duration, now: Duration) -> bool {
-    now.saturating_sub(at) < VALID_FOR
+    now.saturating_sub(at) < ATTEMPT_EVERY
 }
 
 /// Returns the first `per_class` tasks of each class; those that are set apart do not count.
-fn first_of_each_class(tasks: &[TaskFacts], per_class: i64) -> impl Iterator<Item = &TaskFacts> {
+fn first_of_each_class(tasks: &[TaskFacts], per_class: i64, now: Timestamp) -> impl Iterator<Item = &TaskFacts> {
     let mut class: Option<(&TaskSpec, &TaskFacts)> = None;
     let mut plain = 0;
     tasks.iter().filter(move |facts: &&TaskFacts| {
@@ -158,7 +162,7 @@ fn first_of_each_class(tasks: &[TaskFacts], per_class: i64) -> impl Iterator<Ite
             (class, plain) = (Some((spec, facts)), 0);
         }
         let is_in = plain < per_class;
-        plain += i64::from(facts.declined.is_empty() && facts.barred.is_empty() && facts.answers.is_empty());
+        plain += i64::from(!is_apart(facts, now));
         is_in
     })
 }
@@ -223,7 +227,7 @@ impl Scheduler<'_> {
     ) -> Result<Option<PlanningFacts>, StoreError> {
         let now = self.store().clock().steady();
         let cache = &self.inner().repo_cache;
-        if let Some(found) = cache.get(id, room, now) {
+        if let Some(found) = cache.get(id, room, Moment { steady: now, clock: tx.now() }) {
             return Ok(found);
         }
         let Some(row) = tx.repos().get(id).await?.filter(|row| row.inactive.is_none()) else {
@@ -244,5 +248,34 @@ impl Scheduler<'_> {
             cache.add(id.clone(), now, found.clone());
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use owp_pool::task::{Reservation, Task};
+    use owp_pool::{Person, Span, TaskId};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn facts(id: &str, tier: i64, reserved: bool) -> TaskFacts {
+        let spec = TaskSpec { tier, ..TaskSpec::default() };
+        let mut task = Task::new(TaskId::new(id), RepoId::new("r_1"), spec, NOW);
+        task.reservation = reserved.then(|| Reservation { person: Person::GitHub(1), until: NOW + Span::hours(1) });
+        let (holder, reserved_for) = (None, None);
+        TaskFacts { task, holder, reserved_for, answers: vec![], declined: vec![], barred: vec![] }
+    }
+
+    #[test]
+    fn fewer_tasks_of_each_class_leave_one_that_everybody_may_take() {
+        let tasks = [("a", 0, true), ("b", 0, false), ("c", 0, false), ("d", 1, false), ("e", 1, true)];
+        let tasks = tasks.map(|(id, tier, reserved)| facts(id, tier, reserved));
+        let first = |per_class, now| -> Vec<&str> {
+            first_of_each_class(&tasks, per_class, now).map(|facts| facts.task.id.as_str()).collect()
+        };
+        assert_eq!(first(1, NOW), ["a", "b", "d"]);
+        assert_eq!(first(2, NOW), ["a", "b", "c", "d", "e"]);
+        assert_eq!(first(1, NOW + Span::hours(1)), ["a", "d"], "the reservation is over");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longest time between two attempts of a waiting pull: another replica may have freed something.
-const ATTEMPT_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const ATTEMPT_EVERY: Duration = Duration::from_secs(5);
 
 impl Scheduler<'_> {
     /// Fills the worker up to its capacity and lists its tasks. When nothing can be granted, waits up to `wait` for

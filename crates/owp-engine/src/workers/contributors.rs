@@ -196,8 +196,8 @@ impl Workers<'_> {
     /// Returns the worker of a token, unless its access was revoked.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Worker>, EngineError> {
         let hash = secret_hash(token);
-        let holder = self.store().holder(&hash).await?;
-        let Some((worker, fresh)) = holder.filter(|(worker, _)| !worker.revoked) else { return Ok(None) };
+        let found = self.store().worker_of_token(&hash).await?;
+        let Some((worker, fresh)) = found.filter(|(worker, _)| !worker.revoked) else { return Ok(None) };
         if fresh {
             self.first_use(&worker.id, hash).await?;
         }
