@@ -14,8 +14,8 @@ use owp_pool::pull::Agents;
 use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
-use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp};
-use owp_store::{Bounds, Pause, RepoRow, StoreError, Tx};
+use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp, WorkerId};
+use owp_store::{Ahead, Bounds, Pause, RepoRow, StoreError, Tx};
 use std::collections::BTreeMap;
 
 /// Time during which a declined task is not offered to the same worker again.
@@ -236,7 +236,9 @@ pub(crate) fn defaults(row: &RepoRow) -> Policy {
 }
 
 pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -> Result<TaskFacts, StoreError> {
-    let holder = match tx.leases().live(&task.id).await? {
+    // Only a held task has a live lease (invariant 6).
+    let lease = if task.state.is_held() { tx.leases().live(&task.id).await? } else { None };
+    let holder = match lease {
         Some(lease) => tx
             .workers()
             .get(&lease.worker)
@@ -304,6 +306,12 @@ pub(crate) async fn candidates<'d>(
     Ok((tasks.into_iter().map(facts).collect(), false))
 }
 
+/// Returns the rows that a grant in a manual repository reads, and most of those it reads in one on GitHub.
+pub(crate) fn needed<'a>(repo: &'a RepoId, task: &'a TaskId, worker: &'a WorkerId) -> [Ahead<'a>; 6] {
+    let (repo, of_repo) = (Ahead::Repo(repo), Ahead::OpenWork(repo));
+    [repo, of_repo, Ahead::Task(task), Ahead::Kept(task, DECLINED_FOR), Ahead::Worker(worker), Ahead::Load(worker)]
+}
+
 /// Returns every reason why `worker` may not take `task` now, from the rows in this transaction.
 pub(crate) async fn refusals(
     tx: &mut Tx,
@@ -334,7 +342,7 @@ pub(crate) async fn findings(
 }
 
 /// Loads the worker behind a token or a lease, which must exist.
-pub(crate) async fn known_worker(tx: &mut Tx, id: &owp_pool::WorkerId) -> Result<Worker, EngineError> {
+pub(crate) async fn known_worker(tx: &mut Tx, id: &WorkerId) -> Result<Worker, EngineError> {
     let worker = tx.workers().get(id).await?;
     worker.ok_or_else(|| StoreError::Corrupt(format!("worker {id} is gone")).into())
 }

@@ -88,7 +88,7 @@ impl super::Store {
     /// [`StoreError::NotDurable`] if the database could lose acknowledged writes.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         let dialect = self.dialect();
-        let mut conn = self.0.readers.begin(dialect.begin_read()).await?;
+        let (mut conn, _) = self.0.readers.begin(dialect.begin_read()).await?;
         dialect.check_durability(&mut conn).await?;
         let mut settings = Vec::new();
         for (sql, name) in dialect.durability_settings() {

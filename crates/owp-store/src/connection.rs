@@ -1,12 +1,9 @@
 //! Connections of either engine: how a transaction begins, runs statements and ends.
 
 use super::error::StoreError;
+use super::postgres::{PostgresPool, PostgresTransaction};
 use super::sqlite::{SqlitePool, SqliteTransaction};
-use super::statement::{Missing, Row, Sql, Value};
-use sqlx::any::{AnyArguments, AnyRow, AnyTypeInfoKind};
-use sqlx::query::Query;
-use sqlx::{Any, AnyPool, Column as _, Row as _, Transaction};
-use std::sync::Arc;
+use super::statement::{Row, Sql};
 use std::time::Duration;
 
 /// Timeout for connecting, and for acquiring a connection from a pool.
@@ -16,15 +13,18 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(AnyPool),
+    Postgres(PostgresPool),
 }
 
 impl Pool {
-    /// Begins a transaction with the statement `begin`.
-    pub(super) async fn begin(&self, begin: &'static str) -> Result<Connection, StoreError> {
+    /// Begins a transaction with the statements `begin`; also returns the server's time, if there is a server.
+    pub(super) async fn begin(&self, begin: &'static str) -> Result<(Connection, Option<i64>), StoreError> {
         Ok(match self {
-            Self::Sqlite(pool) => Connection::Sqlite(pool.begin(begin, PATIENCE).await?),
-            Self::Postgres(pool) => Connection::Postgres(pool.begin_with(begin).await?),
+            Self::Sqlite(pool) => (Connection::Sqlite(pool.begin(begin, PATIENCE).await?), None),
+            Self::Postgres(pool) => {
+                let (begun, now) = pool.begin(begin).await?;
+                (Connection::Postgres(begun), Some(now))
+            }
         })
     }
 
@@ -40,7 +40,7 @@ impl Pool {
 /// A connection with an open transaction.
 pub(super) enum Connection {
     Sqlite(SqliteTransaction),
-    Postgres(Transaction<'static, Any>),
+    Postgres(PostgresTransaction),
 }
 
 impl Connection {
@@ -48,10 +48,7 @@ impl Connection {
     pub(super) async fn one(&mut self, sql: Sql) -> Result<Option<Row>, StoreError> {
         match self {
             Self::Sqlite(inner) => Ok(inner.rows(&sql, 1)?.pop()),
-            Self::Postgres(inner) => {
-                let found = driver_query(sql).fetch_optional(&mut **inner).await?;
-                Ok(rows(found.as_slice())?.pop())
-            }
+            Self::Postgres(inner) => Ok(inner.rows(sql).await?.into_iter().next()),
         }
     }
 
@@ -59,7 +56,7 @@ impl Connection {
     pub(super) async fn all(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(inner) => inner.rows(&sql, usize::MAX),
-            Self::Postgres(inner) => rows(&driver_query(sql).fetch_all(&mut **inner).await?),
+            Self::Postgres(inner) => inner.rows(sql).await,
         }
     }
 
@@ -67,7 +64,23 @@ impl Connection {
     pub(super) async fn run(&mut self, sql: Sql) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(inner) => inner.run(&sql),
-            Self::Postgres(inner) => Ok(driver_query(sql).execute(&mut **inner).await?.rows_affected()),
+            Self::Postgres(inner) => inner.run(sql).await,
+        }
+    }
+
+    /// Returns the rows of several queries, see [`super::ahead`].
+    pub(super) async fn all_together(&mut self, queries: &[Sql]) -> Result<Vec<Vec<Row>>, StoreError> {
+        match self {
+            Self::Sqlite(inner) => queries.iter().map(|query| inner.rows(query, usize::MAX)).collect(),
+            Self::Postgres(inner) => inner.all_together(queries).await,
+        }
+    }
+
+    /// Makes changes that do not meet in any row, see [`super::combined`]. Returns the number of rows each of them changed.
+    pub(super) async fn run_all(&mut self, changes: Vec<Sql>) -> Result<Vec<u64>, StoreError> {
+        match self {
+            Self::Sqlite(inner) => changes.iter().map(|change| inner.run(change)).collect(),
+            Self::Postgres(inner) => inner.run_all(changes).await,
         }
     }
 
@@ -75,14 +88,14 @@ impl Connection {
     pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(inner) => inner.batch(sql),
-            Self::Postgres(inner) => Ok(sqlx::raw_sql(sql).execute(&mut **inner).await.map(drop)?),
+            Self::Postgres(inner) => inner.raw(sql).await,
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(mut inner) => inner.batch("COMMIT"),
-            Self::Postgres(inner) => Ok(inner.commit().await?),
+            Self::Postgres(inner) => inner.end("COMMIT").await,
         }
     }
 
@@ -93,32 +106,7 @@ impl Connection {
                 drop(inner);
                 Ok(())
             }
-            Self::Postgres(inner) => Ok(inner.rollback().await?),
+            Self::Postgres(inner) => inner.end("ROLLBACK").await,
         }
     }
-}
-
-fn driver_query(sql: Sql) -> Query<'static, Any, AnyArguments> {
-    let query = sqlx::query(sql.text);
-    sql.values.into_iter().fold(query, |query, value| match value {
-        Value::Null(Missing::Integer) => query.bind(None::<i64>),
-        Value::Null(Missing::Text) => query.bind(None::<String>),
-        Value::Integer(value) => query.bind(value),
-        Value::Text(value) => query.bind(value),
-    })
-}
-
-fn rows(found: &[AnyRow]) -> Result<Vec<Row>, StoreError> {
-    let Some(first) = found.first() else { return Ok(Vec::new()) };
-    let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
-    let read = |row: &AnyRow, at: usize| -> Result<Value, StoreError> {
-        Ok(match row.columns()[at].type_info().kind() {
-            AnyTypeInfoKind::SmallInt | AnyTypeInfoKind::Integer | AnyTypeInfoKind::BigInt => {
-                row.try_get::<Option<i64>, _>(at)?.into()
-            }
-            _ => row.try_get::<Option<String>, _>(at)?.into(),
-        })
-    };
-    let values = |row: &AnyRow| (0..columns.len()).map(|at| read(row, at)).collect::<Result<_, _>>();
-    found.iter().map(|row| Ok(Row::new(Arc::clone(&columns), values(row)?))).collect()
 }

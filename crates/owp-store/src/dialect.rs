@@ -16,6 +16,14 @@ const POSTGRES_SESSION: &str =
 const POSTGRES_TIMEOUTS: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '10s';
     SET statement_timeout = '30s'";
 
+/// Reads the server's clock in Unix milliseconds. Replicas' clocks differ, so the server's decides. SQLite uses the machine's
+/// clock.
+macro_rules! postgres_now {
+    () => {
+        "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
+    };
+}
+
 /// The database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -38,43 +46,32 @@ impl Dialect {
         }
     }
 
-    /// Returns the statement that begins a write transaction. SQLite must take the write lock at once, because the
+    /// Returns the statements that begin a write transaction and tell the server's time. SQLite must take the write lock at once, because the
     /// upgrade of a read lock can fail with "busy" after work was done. PostgreSQL locks rows instead, and must see
     /// what the previous lock holder wrote, whatever the server's default isolation level is.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Self::Postgres => concat!("BEGIN ISOLATION LEVEL READ COMMITTED; ", postgres_now!()),
         }
     }
 
-    /// Returns the statement that begins a read transaction with one snapshot. SQLite provides that by default.
+    /// Returns the statements that begin a read transaction with one snapshot and tell the server's time. SQLite provides that by default.
     pub(super) fn begin_read(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN DEFERRED",
-            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Postgres => concat!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ", postgres_now!()),
         }
     }
 
-    /// Locks a repository's row until the commit. The lock guards slots, areas and live leases. SQLite has a single
-    /// writer and no row locks.
-    pub(super) fn lock_repository(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT id FROM repositories WHERE id = $1 FOR UPDATE")
-    }
-
-    /// Locks every repository's row until the commit, in the global lock order.
-    pub(super) fn lock_repositories(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT id FROM repositories ORDER BY id FOR UPDATE")
-    }
-
-    /// Locks a worker's row until the commit. The lock guards its capacity across repositories.
-    pub(super) fn lock_worker(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT person FROM workers WHERE id = $1 FOR UPDATE")
-    }
-
-    /// Locks a contributor's row until the commit. The lock guards their claims across repositories and workers.
-    pub(super) fn lock_person(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT person FROM people WHERE person = $1 FOR UPDATE")
+    /// Returns the statements that begin a job's savepoint, instead of that of the job before. The commit releases the last.
+    pub(super) fn next_savepoint(self, is_first: bool) -> &'static [&'static str] {
+        match self {
+            _ if is_first => &["SAVEPOINT job"],
+            Self::Sqlite => &["RELEASE SAVEPOINT job", "SAVEPOINT job"],
+            // In one round trip.
+            Self::Postgres => &["RELEASE SAVEPOINT job; SAVEPOINT job"],
+        }
     }
 
     /// Deletes the oldest link codes that expired by `$1`, at most `$2`. Index link_codes_ended. PostgreSQL skips rows
@@ -91,12 +88,6 @@ impl Dialect {
                     FOR UPDATE SKIP LOCKED))"
             }
         }
-    }
-
-    /// Returns the query for the database's clock in Unix milliseconds. Replicas' clocks differ, so the server's clock
-    /// decides. SQLite uses the machine's clock.
-    pub(super) fn clock(self) -> Option<&'static str> {
-        (self == Self::Postgres).then_some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
     }
 
     /// Returns the settings of each connection. SQLite forgets them with the connection. On PostgreSQL they limit the

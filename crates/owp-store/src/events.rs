@@ -144,10 +144,10 @@ impl Events<'_> {
                 at: at,
                 feed: feed,
             });
-            self.run(insert).await?;
+            self.defer(insert, None).await?;
         }
         for (chain, end) in ends {
-            self.run(query(CHAIN_SEAL).bind(chain).bind(end.hash)).await?;
+            self.defer(query(CHAIN_SEAL).bind(chain).bind(end.hash), None).await?;
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Events<'_> {
         }
         let mut ends = BTreeMap::new();
         for (chain, count) in counts {
-            let row = self.one(query(CHAIN_EXTEND).bind(chain).bind(count)).await?;
+            let row = self.one_ahead(query(CHAIN_EXTEND).bind(chain).bind(count)).await?;
             let row = row.ok_or_else(|| StoreError::Corrupt("a chain returned no number".to_owned()))?;
             let seq = row.try_get::<i64, _>("seq")? - count;
             ends.insert(chain.to_owned(), ChainEnd { seq, hash: row.try_get("hash")? });

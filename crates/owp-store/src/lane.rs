@@ -10,9 +10,9 @@ use super::changed_repos::ChangedRepoLog;
 use super::connection::Pool;
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::locks::LockedRows;
 use super::notifications::{CommitNotifier, Committed};
 use super::simulated::{CommitFate, Fate};
-use super::statement::query;
 use super::token_cache::TokenCache;
 use super::tx::Tx;
 use futures_util::FutureExt;
@@ -221,9 +221,9 @@ fn groups(dialect: Dialect, jobs: Vec<Job>) -> Vec<Vec<Job>> {
 
 async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     let mut finishes = Vec::with_capacity(group.len());
-    let every_repo = group.iter().any(|job| job.scope.every_repo);
-    let repos: BTreeSet<_> = group.iter().filter_map(|job| job.scope.repo.clone()).collect();
-    let result = run_group(settings, group, repos.clone(), every_repo, &mut finishes).await;
+    let rows = rows(&group);
+    let (repos, every_repo) = (rows.repos.clone(), rows.every_repo);
+    let result = run_group(settings, group, rows, &mut finishes).await;
     // Also after an error, which does not say that nothing was committed.
     settings.changed_repos.add(repos, every_repo);
     let failure = match result {
@@ -245,18 +245,25 @@ async fn commit_group(settings: &LaneSettings, group: Vec<Job>) {
     }
 }
 
+/// Returns the rows that the jobs of a transaction lock.
+fn rows(group: &[Job]) -> LockedRows {
+    LockedRows {
+        repos: group.iter().filter_map(|job| job.scope.repo.clone()).collect(),
+        every_repo: group.iter().any(|job| job.scope.every_repo),
+        workers: group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect(),
+        people: group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect(),
+    }
+}
+
 async fn run_group(
     settings: &LaneSettings,
     group: Vec<Job>,
-    repos: BTreeSet<RepoId>,
-    every_repo: bool,
+    rows: LockedRows,
     finishes: &mut Vec<(Finish, Option<StoreError>)>,
 ) -> Result<Vec<Committed>, StoreError> {
-    let workers: BTreeSet<_> = group.iter().flat_map(|job| job.scope.workers.iter().cloned()).collect();
-    let people: BTreeSet<_> = group.iter().flat_map(|job| job.scope.people.iter().cloned()).collect();
     let alone = group.len() == 1;
     let mut jobs = group.into_iter();
-    let mut tx = match open(settings, repos, every_repo, workers, people).await {
+    let mut tx = match open(settings, rows).await {
         Ok(tx) => tx,
         Err(error) => {
             finishes.extend(jobs.map(|job| (job.finish, None)));
@@ -264,7 +271,10 @@ async fn run_group(
         }
     };
     if alone && let Some(job) = jobs.next() {
-        let kept = run_job(&mut tx, &job.scope, job.run).await;
+        let mut kept = run_job(&mut tx, &job.scope, job.run).await;
+        if let Ok(true) = kept {
+            kept = tx.write_out().await.map(|()| true);
+        }
         let keep = matches!(kept, Ok(true));
         finishes.push((job.finish, kept.err()));
         return if keep { commit(settings, tx).await } else { tx.rollback().await.map(|()| Vec::new()) };
@@ -297,52 +307,34 @@ async fn commit(settings: &LaneSettings, mut tx: Tx) -> Result<Vec<Committed>, S
     committed
 }
 
-/// Begins the transaction and takes the locks of all its jobs in the global lock order. Its "now" is read after that:
-/// an earlier "now" could lie before changes of the previous lock holder.
-async fn open(
-    settings: &LaneSettings,
-    repos: BTreeSet<RepoId>,
-    every_repo: bool,
-    workers: BTreeSet<WorkerId>,
-    mut people: BTreeSet<String>,
-) -> Result<Tx, StoreError> {
-    let mut inner = settings.pool.begin(settings.dialect.begin_write()).await?;
-    if let Some(sql) = settings.dialect.lock_repositories().filter(|_| every_repo) {
-        inner.run(query(sql)).await?;
+/// Begins the transaction and takes the locks of all its jobs. Its "now" is read after that: an earlier "now" could lie
+/// before changes of the previous lock holder.
+async fn open(settings: &LaneSettings, rows: LockedRows) -> Result<Tx, StoreError> {
+    let (mut inner, mut now) = settings.pool.begin(settings.dialect.begin_write()).await?;
+    if settings.dialect == Dialect::Postgres {
+        now = rows.lock(&mut inner).await?.or(now);
     }
-    if let Some(sql) = settings.dialect.lock_repository() {
-        for repo in repos {
-            inner.run(query(sql).bind(repo.as_str())).await?;
-        }
-    }
-    if let Some(sql) = settings.dialect.lock_worker() {
-        for worker in workers {
-            // The worker's contributor cannot change any more.
-            if let Some(row) = inner.one(query(sql).bind(worker.as_str())).await? {
-                people.insert(row.try_get("person")?);
-            }
-        }
-    }
-    if let Some(sql) = settings.dialect.lock_person() {
-        for person in people {
-            inner.run(query(sql).bind(person)).await?;
-        }
-    }
-    Tx::begin(inner, settings).await
+    Ok(Tx::begin(inner, now, settings))
 }
 
 /// Runs one of several jobs. Returns the error if the job was undone but the rest of the batch can commit.
 async fn run_in_savepoint(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option<StoreError>, StoreError> {
-    tx.raw("SAVEPOINT job").await?;
+    let is_first = !std::mem::replace(&mut tx.has_savepoint, true);
+    for sql in tx.dialect.next_savepoint(is_first) {
+        tx.raw(sql).await?;
+    }
     let (written, told) = (tx.events.len(), tx.news.len());
-    let kept = run_job(tx, scope, run).await;
+    let mut kept = run_job(tx, scope, run).await;
+    if let Ok(true) = kept {
+        kept = tx.run_deferred().await.map(|()| true);
+    }
     if !matches!(kept, Ok(true)) {
+        tx.drop_deferred();
         tx.events.truncate(written);
         tx.news.truncate(told);
         tx.raw("ROLLBACK TO SAVEPOINT job").await?;
         tx.failed = false;
     }
-    tx.raw("RELEASE SAVEPOINT job").await?;
     Ok(kept.err())
 }
 

@@ -91,10 +91,8 @@ impl Leases<'_> {
             ended_at: lease.ended_at.map(|at| at.0),
             keeps_area: i64::from(lease.keeps_area),
         });
-        match self.run(save).await? {
-            1 => Ok(()),
-            _ => Err(StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id))),
-        }
+        let ended = StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id));
+        self.defer(save, Some(ended)).await.map(drop)
     }
 
     /// Returns a lease by id.

@@ -5,13 +5,13 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::lane::{Gauge, Lane, LaneSettings, run_lane};
 use super::notifications::CommitNotifier;
+use super::postgres::PostgresPool;
 use super::simulated::CommitFate;
 use super::sqlite::SqlitePool;
 use super::statement::query;
 use super::tx::only;
 use super::{Inner, Store, migrations};
 use owp_base::clock::{Clock, Entropy};
-use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, Connection as _};
@@ -61,7 +61,7 @@ impl Store {
         let alone = dialect == Dialect::Sqlite;
         let lanes = if alone { 1 } else { POSTGRES_LANES };
         let store = assemble(dialect, Connections { alone, lanes, readers: READERS }, options, lock, None).await?;
-        let mut conn = store.0.readers.begin(dialect.begin_read()).await?;
+        let (mut conn, _) = store.0.readers.begin(dialect.begin_read()).await?;
         dialect.check_durability(&mut conn).await?;
         conn.rollback().await?;
         Ok(store)
@@ -87,7 +87,7 @@ impl Store {
         };
         reach(dialect, &url, dialect.reading_settings()).await?.close().await?;
         let readers = connect(dialect, &options.url, LOOKERS, true).await?;
-        let mut conn = readers.begin(dialect.begin_read()).await?;
+        let (mut conn, _) = readers.begin(dialect.begin_read()).await?;
         let have = schema_version(&mut conn).await?;
         conn.rollback().await?;
         let need = migrations::of(dialect).iter().map(|migration| migration.version).max().unwrap_or(0);
@@ -237,7 +237,7 @@ fn cause(error: &sqlx::Error) -> String {
 }
 
 /// Returns true if a server that is starting or restarting can cause this error.
-fn may_pass(error: &sqlx::Error) -> bool {
+pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         // cannot_connect_now and too_many_connections, from PostgreSQL's appendix A.
@@ -251,16 +251,7 @@ async fn connect(dialect: Dialect, url: &str, connections: u32, read_only: bool)
     if dialect == Dialect::Sqlite {
         return Ok(Pool::Sqlite(SqlitePool::open(sqlite_path(url)?, read_only, connections, settings)?));
     }
-    let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-    let options = options.after_connect(move |conn, _| {
-        Box::pin(async move {
-            for setting in settings {
-                sqlx::raw_sql(*setting).execute(&mut *conn).await?;
-            }
-            Ok(())
-        })
-    });
-    Ok(Pool::Postgres(options.connect(url).await?))
+    Ok(Pool::Postgres(PostgresPool::open(url, connections, settings).await?))
 }
 
 async fn migrate(dialect: Dialect, conn: &mut AnyConnection) -> Result<(), StoreError> {

@@ -270,12 +270,12 @@ impl Repos<'_> {
     }
 
     pub(super) async fn hold_area(&mut self, repo: &RepoId, area: &str, task: &str) -> Result<(), StoreError> {
-        let held = self.run(query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task)).await?;
-        if held == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("area {area} has another holder"))) }
+        let held = StoreError::Corrupt(format!("area {area} has another holder"));
+        self.defer(query(AREA_HOLD).bind(repo.as_str()).bind(area).bind(task), Some(held)).await.map(drop)
     }
 
     pub(super) async fn release_area(&mut self, task: &str) -> Result<(), StoreError> {
-        self.run(query(AREA_RELEASE).bind(task)).await.map(drop)
+        self.defer(query(AREA_RELEASE).bind(task), None).await.map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::nouns::Standings;
-use super::statement::{Row, query};
+use super::statement::{Row, Sql, query};
 use super::tx::statements;
 use owp_pool::reputation::{MAX_OUTCOMES, MEMORY, Outcome, OutcomeKind, Reputation};
 use owp_pool::worker::{CHURN_MEMORY, READ_ACCESS_TTL, Standing};
@@ -63,14 +63,11 @@ impl Standings<'_> {
     /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
     pub async fn get(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
         let now = self.now();
-        let row =
-            self.one(query(STANDING).bind(repo.as_str()).bind(person.key()).bind((now - READ_ACCESS_TTL).0)).await?;
+        let row = self.one(standing(repo, person, now)).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the standing query returned no row".to_owned()))?;
         let last_lapse: Option<i64> = row.try_get("last_lapse")?;
         let scored: i64 = row.try_get("scored")?;
-        let since = (self.now() - CHURN_MEMORY).0;
-        let releases = query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind(since);
-        let releases = self.all(releases).await?;
+        let releases = self.all(releases_in(repo, person, now)).await?;
         Ok(Standing {
             trust: row.try_get("trust")?,
             merged: row.try_get("merged")?,
@@ -140,7 +137,7 @@ impl Standings<'_> {
 
     /// Adds to the number of a contributor's merged tasks in a repository.
     pub(super) async fn add_merges(&mut self, repo: &RepoId, person: &Person, tasks: i64) -> Result<(), StoreError> {
-        self.run(query(MERGES_ADD).bind(person.key()).bind(repo.as_str()).bind(tasks)).await.map(drop)
+        self.defer(query(MERGES_ADD).bind(person.key()).bind(repo.as_str()).bind(tasks), None).await.map(drop)
     }
 
     /// Records the outcome of a contributor's work on a task.
@@ -157,7 +154,7 @@ impl Standings<'_> {
             .bind(task.as_str())
             .bind(outcome.kind.name())
             .bind(now);
-        self.run(insert).await.map(drop)
+        self.defer(insert, None).await.map(drop)
     }
 
     /// Bars a contributor from being granted a task until `until`.
@@ -214,6 +211,14 @@ impl Standings<'_> {
     pub async fn forget_score(&mut self, person: &Person) -> Result<(), StoreError> {
         self.run(query(SCORED_FORGET).bind(person.key())).await.map(drop)
     }
+}
+
+pub(super) fn standing(repo: &RepoId, person: &Person, now: Timestamp) -> Sql {
+    query(STANDING).bind(repo.as_str()).bind(person.key()).bind((now - READ_ACCESS_TTL).0)
+}
+
+pub(super) fn releases_in(repo: &RepoId, person: &Person, now: Timestamp) -> Sql {
+    query(RELEASES_IN).bind(repo.as_str()).bind(person.key()).bind((now - CHURN_MEMORY).0)
 }
 
 fn bar_row(row: &Row) -> Result<(Person, Timestamp), StoreError> {

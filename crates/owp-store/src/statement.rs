@@ -62,7 +62,7 @@ impl From<Option<&str>> for Value {
 }
 
 /// A statement and the values of its parameters `$1`, `$2` and so on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sql {
     pub(super) text: &'static str,
     pub(super) values: Vec<Value>,

@@ -185,10 +185,8 @@ impl Tasks<'_> {
             withheld: task.withheld.as_ref().map(|withheld| withheld.why.as_str()),
             withheld_until: task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0),
         });
-        match self.run(update).await? {
-            1 => Ok(()),
-            _ => Err(StoreError::Corrupt(format!("task {} has moved on", task.id))),
-        }
+        let moved_on = StoreError::Corrupt(format!("task {} has moved on", task.id));
+        self.defer(update, Some(moved_on)).await.map(drop)
     }
 
     /// Writes the fields of a task that come from its issue.

@@ -106,12 +106,7 @@ impl Store {
             Err(removals) => removals,
         };
         let of = hash.to_owned();
-        let found = self
-            .read(transaction!(|tx| {
-                let Some(worker) = tx.workers().by_token(&of).await? else { return Ok::<_, StoreError>(None) };
-                Ok(Some((worker, tx.tokens().is_fresh(&of).await?)))
-            }))
-            .await?;
+        let found = self.read_one(transaction!(|tx| tx.workers().by_token(&of).await)).await?;
         if let Some((worker, false)) = &found
             && self.is_alone()
         {

@@ -11,7 +11,6 @@ use owp_pool::WorkerId;
 statements! {
     TOKEN_FRESH_DROP = "UPDATE worker_tokens SET revoked = 1 WHERE worker_id = $1 AND fresh = 1";
     TOKEN_FRESH_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at, fresh) VALUES ($1, $2, $3, 1)";
-    TOKEN_IS_FRESH = "SELECT fresh FROM worker_tokens WHERE token_hash = $1 AND revoked = 0";
     TOKEN_USED = "UPDATE worker_tokens SET fresh = 0 WHERE token_hash = $1 AND fresh = 1 AND revoked = 0";
     TOKENS_OTHER_REVOKE = "UPDATE worker_tokens SET revoked = 1 WHERE worker_id = $1 AND token_hash <> $2";
     TOKENS_REVOKE = "UPDATE worker_tokens SET revoked = 1 WHERE worker_id = $1";
@@ -24,12 +23,6 @@ impl Tokens<'_> {
         let now = self.now().0;
         self.run(query(TOKEN_FRESH_DROP).bind(worker.as_str())).await?;
         self.run(query(TOKEN_FRESH_INSERT).bind(hash).bind(worker.as_str()).bind(now)).await.map(drop)
-    }
-
-    /// Returns true while a rotated token waits for its first use.
-    pub async fn is_fresh(&mut self, hash: &str) -> Result<bool, StoreError> {
-        let row = self.one(query(TOKEN_IS_FRESH).bind(hash)).await?;
-        Ok(row.map(|row| row.try_get::<i64, _>("fresh")).transpose()?.is_some_and(|fresh| fresh != 0))
     }
 
     /// Records a fresh token's first use, which revokes the worker's other tokens. Returns false if it is not fresh.

@@ -25,7 +25,7 @@ statements! {
         (id, name, person, by_comment, skills, capacity, max_concurrent, last_seen, created_at, joined)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     WORKER_BY_ID = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person WHERE w.id = $1");
-    WORKER_BY_TOKEN = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
+    WORKER_BY_TOKEN = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot, k.fresh FROM worker_tokens k JOIN workers w ON w.id = k.worker_id
         LEFT JOIN people p ON p.person = w.person WHERE k.token_hash = $1 AND k.revoked = 0");
     WORKER_BY_COMMENT = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 1");
@@ -122,9 +122,10 @@ impl Workers<'_> {
         self.one(query(WORKER_BY_ID).bind(id.as_str())).await?.as_ref().map(worker_row).transpose()
     }
 
-    /// Returns the worker of a token, by the token's hash.
-    pub async fn by_token(&mut self, hash: &str) -> Result<Option<Worker>, StoreError> {
-        self.one(query(WORKER_BY_TOKEN).bind(hash)).await?.as_ref().map(worker_row).transpose()
+    /// Returns the worker of a token that was not revoked, and whether the token waits for its first use.
+    pub async fn by_token(&mut self, hash: &str) -> Result<Option<(Worker, bool)>, StoreError> {
+        let row = self.one(query(WORKER_BY_TOKEN).bind(hash)).await?;
+        row.map(|row| Ok((worker_row(&row)?, row.try_get::<i64, _>("fresh")? != 0))).transpose()
     }
 
     /// Returns the worker behind a contributor's comments.
@@ -181,7 +182,7 @@ impl Workers<'_> {
         note: Option<&str>,
     ) -> Result<(), StoreError> {
         let seen = sign_of_life(WORKER_SEEN, id, self.now(), status, note);
-        if self.run(seen).await? > 0 {
+        if self.defer(seen, None).await? != Some(0) {
             self.changed.workers.push(id.clone());
         }
         Ok(())

@@ -16,7 +16,7 @@ use owp_pool::moves::Move;
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, TaskId};
-use owp_store::{Scope, Tx, transaction};
+use owp_store::{Ahead, Scope, Tx, transaction};
 use serde_json::json;
 
 /// An action on a lease.
@@ -51,18 +51,22 @@ impl Scheduler<'_> {
         act: LeaseAct,
         keep: Option<Keep<Lease>>,
     ) -> Result<Lease, EngineError> {
-        let found = self.lease(lease).await?;
-        let (settings, worker, repo) = (self.settings().clone(), worker.clone(), found.repo.clone());
+        let repo = match self.inner().places.of_lease(lease) {
+            Some(place) => place.repo,
+            None => self.lease(lease).await?.repo,
+        };
+        let (settings, worker, id) = (self.settings().clone(), worker.clone(), lease.clone());
         let acted = self
             .write(
                 Scope::repo(&repo).with_workers([worker.id.clone()]),
                 transaction!(|tx| {
+                    tx.read_ahead(&[Ahead::Repo(&repo), Ahead::Lease(&id)]).await?;
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    tx.workers().record_seen(&worker.id, None, None).await?;
-                    let lease = tx.leases().get(&found.id).await?.ok_or(EngineError::UnknownLease)?;
+                    let lease = tx.leases().get(&id).await?.ok_or(EngineError::UnknownLease)?;
                     check(&lease, &worker, epoch)?;
                     let task = tx.tasks().get(&lease.task).await?.ok_or(EngineError::UnknownTask)?;
                     let lease = carry_out(tx, &context, task, lease, act).await?;
+                    tx.workers().record_seen(&worker.id, None, None).await?;
                     settle(keep, tx, &lease).await?;
                     Ok(lease)
                 }),
@@ -74,7 +78,8 @@ impl Scheduler<'_> {
 
     async fn lease(&self, id: &LeaseId) -> Result<Lease, EngineError> {
         let id = id.clone();
-        self.read(transaction!(|tx| tx.leases().get(&id).await?.ok_or(EngineError::UnknownLease))).await
+        let found = self.store().read_one(transaction!(|tx| tx.leases().get(&id).await)).await?;
+        found.ok_or(EngineError::UnknownLease)
     }
 
     /// Grants one task to the worker that claims it by name.

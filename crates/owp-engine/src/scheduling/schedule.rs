@@ -16,7 +16,7 @@ use owp_pool::lease::Via;
 use owp_pool::planner::{Assignment, Snapshot, WorkerFacts, plan, rank};
 use owp_pool::task::TaskState;
 use owp_pool::{RepoId, Timestamp, WorkerId};
-use owp_store::{Scope, StoreError, transaction};
+use owp_store::{Ahead, Scope, StoreError, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -293,12 +293,18 @@ impl Scheduler<'_> {
                 COMMIT_WITHIN,
                 scope,
                 transaction!(|tx| {
-                    let context = RepoContext::load(tx, &repo, &settings).await?;
                     let (mut granted, mut again) = (Vec::new(), false);
+                    let mut context = None;
                     for pick in picks {
+                        tx.read_ahead(&facts::needed(&repo, &pick.task, &pick.worker)).await?;
+                        let context = match &context {
+                            Some(context) => context,
+                            None => context.insert(RepoContext::load(tx, &repo, &settings).await?),
+                        };
                         let Some(task) = tx.tasks().get(&pick.task).await? else { continue };
                         let worker = facts::known_worker(tx, &pick.worker).await?;
-                        match transition::grant(tx, &context, task, &worker, Via::Rest).await? {
+                        tx.read_ahead(&[Ahead::Standing(&repo, &worker.person)]).await?;
+                        match transition::grant(tx, context, task, &worker, Via::Rest).await? {
                             Ok(moved) => {
                                 granted.push(worker.id);
                                 again |= moved.task.state == TaskState::PrOpened

@@ -95,7 +95,8 @@ async fn commit_move(
     step: Move,
     kept: AuditDetails,
 ) -> Result<Moved, EngineError> {
-    let lease = tx.leases().live(&task.id).await?;
+    // Only a held task has a live lease (invariant 6).
+    let lease = if task.state.is_held() { tx.leases().live(&task.id).await? } else { None };
     let mut moved = moves::apply(task, lease, step, tx.now())?;
     for event in &mut moved.events {
         let (key, value) = match event.kind {

@@ -8,6 +8,7 @@ use crate::scheduling::demand::Demand;
 use crate::scheduling::schedule::{Planned, Pull};
 use crate::workers::links::{self, LinkCode};
 use crate::workers::once::{Keep, settle};
+use crate::workers::places::Place;
 use data_encoding::{BASE32_DNSSEC, HEXLOWER};
 use owp_pool::event::{Event, EventKind};
 use owp_pool::lease::{EndReason, Lease, LeaseState, Via};
@@ -15,10 +16,11 @@ use owp_pool::policy::{Contract, Gates};
 use owp_pool::task::Task;
 use owp_pool::worker::{Capabilities, Worker, WorkerStatus};
 use owp_pool::{LeaseId, Timestamp, WorkerId};
-use owp_store::{Extra, NewWorker, Scope, StoreError, Tx, is_recent, transaction};
+use owp_store::{Ahead, Extra, NewWorker, Scope, StoreError, Tx, is_recent, transaction};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 /// Default capacity in points.
@@ -262,6 +264,7 @@ impl Workers<'_> {
         let id = worker.clone();
         let (demand, is_due) = self
             .read(transaction!(|tx| {
+                tx.read_ahead(&[Ahead::Worker(&id), Ahead::Load(&id)]).await?;
                 let worker = facts::known_worker(tx, &id).await?;
                 let load = tx.workers().load(&id).await?;
                 let demand = Demand::of(&worker, load);
@@ -315,7 +318,13 @@ impl Workers<'_> {
         let (engine, id) = (self.0.clone(), worker.clone());
         self.read(transaction!(|tx| {
             let mut items = Vec::new();
-            for task in tx.tasks().of_worker(&id).await? {
+            let tasks = tx.tasks().of_worker(&id).await?;
+            let repos: BTreeSet<_> = tasks.iter().map(|task| &task.repo).collect();
+            let mut ahead: Vec<_> = repos.into_iter().map(Ahead::Repo).collect();
+            ahead.extend(tasks.iter().flat_map(|task| task.last_lease.as_ref()).map(Ahead::Lease));
+            ahead.extend(tasks.iter().map(|task| Ahead::OwnFields(&task.id)));
+            tx.read_ahead(&ahead).await?;
+            for task in tasks {
                 let repo = RepoContext::load(tx, &task.repo, engine.settings()).await?;
                 let lease = match &task.last_lease {
                     Some(id) => tx.leases().get(id).await?,
@@ -323,6 +332,8 @@ impl Workers<'_> {
                 };
                 let extra = tx.tasks().own_fields(&task.id).await?;
                 let terms = Terms::of(&repo);
+                let place = Place { repo: task.repo.clone(), managed: repo.row.managed };
+                engine.inner().places.add(&task.id, task.last_lease.as_ref(), &place);
                 items.push(WorkItem { repo: repo.row.name, lease, task, extra, terms, waits: repo.row.inactive });
             }
             Ok(items)

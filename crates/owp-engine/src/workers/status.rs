@@ -15,7 +15,7 @@ use owp_pool::moves::Move;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Worker;
 use owp_pool::{LeaseId, RepoId, TaskId};
-use owp_store::{Scope, Tx, transaction};
+use owp_store::{Ahead, Scope, Tx, transaction};
 use serde_json::json;
 
 /// A status that a worker reports.
@@ -85,22 +85,23 @@ impl Workers<'_> {
         report: Report,
         keep: Option<Keep<()>>,
     ) -> Result<(), EngineError> {
-        let id = task.clone();
-        let task = self.read(transaction!(|tx| Ok(tx.tasks().get(&id).await?))).await?;
-        let task = task.ok_or(EngineError::UnknownTask)?;
-        check_holder(worker, &task, report.lease.as_ref())?;
-        let is_delivery = report.status == ReportedStatus::PrOpened && task.state != TaskState::PrOpened;
-        let view = if is_delivery { self.reported_pull(&task.repo, &report).await? } else { None };
-        let (settings, worker, repo) = (self.settings().clone(), worker.clone(), task.repo.clone());
+        let (repo, view) = match self.inner().places.of_task(task) {
+            Some(place) if !place.managed => (place.repo, None),
+            _ => self.before_report(worker, task, &report).await?,
+        };
+        let (settings, worker, task) = (self.settings().clone(), worker.clone(), task.clone());
         let scope = Scope::repo(&repo).with_workers([worker.id.clone()]);
         let due = self
             .write(
                 scope,
                 transaction!(|tx| {
+                    let leases = (Ahead::LiveLease(&task), Ahead::LiveLeases(&worker.id));
+                    tx.read_ahead(&[Ahead::Repo(&repo), Ahead::Task(&task), leases.0, leases.1]).await?;
                     let context = RepoContext::load(tx, &repo, &settings).await?;
-                    let task = tx.tasks().get(&task.id).await?.ok_or(EngineError::UnknownTask)?;
+                    let task = tx.tasks().get(&task).await?.ok_or(EngineError::UnknownTask)?;
                     check_holder(&worker, &task, report.lease.as_ref())?;
-                    tx.workers().record_seen(&worker.id, None, None).await?;
+                    // Before the move, so that nothing is read between the changes.
+                    let due = due_for_renewal(tx, &worker.id).await?;
                     if task.state != report.status.state() {
                         if let Some(event) = report.event() {
                             tx.events().append(&[event.about_task(&task.id).about_worker(&worker.id)])?;
@@ -111,8 +112,9 @@ impl Workers<'_> {
                             (false, _) => manual(tx, &context, task, &worker, &report).await?,
                         }
                     }
+                    tx.workers().record_seen(&worker.id, None, None).await?;
                     settle(keep, tx, &()).await?;
-                    Ok(due_for_renewal(tx, &worker.id).await?)
+                    Ok(due)
                 }),
             )
             .await?;
@@ -124,6 +126,22 @@ impl Workers<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks a report before its transaction. Returns the task's repository, and the pull request that the report names.
+    async fn before_report(
+        &self,
+        worker: &Worker,
+        task: &TaskId,
+        report: &Report,
+    ) -> Result<(RepoId, Option<PullDetails>), EngineError> {
+        let id = task.clone();
+        let task = self.store().read_one(transaction!(|tx| tx.tasks().get(&id).await)).await?;
+        let task = task.ok_or(EngineError::UnknownTask)?;
+        check_holder(worker, &task, report.lease.as_ref())?;
+        let is_delivery = report.status == ReportedStatus::PrOpened && task.state != TaskState::PrOpened;
+        let view = if is_delivery { self.reported_pull(&task.repo, report).await? } else { None };
+        Ok((task.repo, view))
     }
 
     /// Fetches the pull request that a report names: in the right repository, and open. Returns `None` in a manual

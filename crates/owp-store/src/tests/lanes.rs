@@ -339,3 +339,46 @@ async fn a_job_that_waited_for_its_repository_does_not_live_in_the_past() {
     holder.commit().await.unwrap();
     assert!(job.await.unwrap().unwrap().0 >= released);
 }
+
+/// PostgreSQL only. A worker that is linked to a GitHub account while a job waits: the job locks the account's contributor,
+/// whose row was not there when it began to wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contributor_is_locked_whom_a_worker_belongs_to_after_the_wait() {
+    let bench = &begin(Dialect::Postgres).await;
+    let repo = bench.repo("acme/rocket").await;
+    let worker = bench.client_of(1, 5, 2).await;
+    let (mut outside, mut other) = (bench.outside().await, bench.outside().await);
+    let mut holder = outside.begin().await.unwrap();
+    let lock = "SELECT id FROM repositories WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(repo.as_str()).execute(&mut *holder).await.unwrap();
+    let (in_job, is_in_job) = tokio::sync::oneshot::channel();
+    let (go_on, may_go_on) = tokio::sync::oneshot::channel::<()>();
+    let job = {
+        let (store, scope) = (bench.store.clone(), Scope::repo(&repo).with_workers([worker.clone()]));
+        tokio::spawn(async move {
+            let wait = move |_: &mut Tx| {
+                in_job.send(()).unwrap();
+                may_go_on
+            };
+            store.write(scope, move |tx| Box::pin(async move { Ok::<_, StoreError>(wait(tx).await.unwrap()) })).await
+        })
+    };
+    // Until the job waits for the repository. It must not have the worker yet: repositories come first.
+    let waiting = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let linked = "UPDATE workers SET person = 'gh:7' WHERE id = $1";
+    sqlx::query(linked).bind(worker.as_str()).execute(&mut *holder).await.unwrap();
+    let person = "INSERT INTO people (person, github_id, login, is_bot) VALUES ('gh:7', 7, 'seven', 0)";
+    sqlx::raw_sql(person).execute(&mut *holder).await.unwrap();
+    holder.commit().await.unwrap();
+    is_in_job.await.unwrap();
+    for row in ["workers WHERE person = 'gh:7'", "people WHERE person = 'gh:7'"] {
+        let free = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT 1 FROM {row} FOR UPDATE NOWAIT")));
+        assert!(free.execute(&mut other).await.is_err(), "nobody holds {row}");
+    }
+    go_on.send(()).unwrap();
+    job.await.unwrap().unwrap();
+}

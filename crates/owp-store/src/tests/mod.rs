@@ -18,6 +18,7 @@ mod opening;
 mod pages;
 mod people;
 mod repos;
+mod round_trips;
 mod schema;
 mod slots;
 mod sync;

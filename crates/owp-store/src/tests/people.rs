@@ -151,7 +151,7 @@ on_both_engines! {
         let owner = ada.clone();
         bench.change(move |tx| Box::pin(async move { tx.tokens().insert("hash-a", &owner).await })).await;
         let by_token = |hash: &'static str| bench.read(move |tx| Box::pin(async move { tx.workers().by_token(hash).await }));
-        assert_eq!(by_token("hash-a").await.map(|w| w.id), Some(ada));
+        assert_eq!(by_token("hash-a").await.map(|(worker, fresh)| (worker.id, fresh)), Some((ada, false)));
         assert!(by_token("HASH-A").await.is_none());
         assert!(by_token("").await.is_none());
         let again = bench.write(Scope::global(), move |tx| Box::pin(async move { tx.tokens().insert("hash-a", &bob).await }));

@@ -19,16 +19,9 @@ on_both_engines! {
     async fn what_one_engine_alone_is_told_prepares_there(bench) {
         let mut conn = bench.outside().await;
         let dialect = bench.dialect();
-        let own = [
-            dialect.lock_repository(),
-            dialect.lock_repositories(),
-            dialect.lock_worker(),
-            dialect.lock_person(),
-            dialect.clock(),
-        ];
-        assert!(own.iter().all(|sql| sql.is_some() == (dialect == Dialect::Postgres)));
-        for sql in own.into_iter().flatten() {
-            conn.prepare(sql.into_sql_str()).await.unwrap();
+        for (name, sql) in crate::locks::STATEMENTS {
+            let prepared = conn.prepare(sql.into_sql_str()).await;
+            assert_eq!(prepared.is_ok(), dialect == Dialect::Postgres, "{name}: {:?}", prepared.err());
         }
         conn.prepare(dialect.forget_ended_codes().into_sql_str()).await.unwrap();
     }
