@@ -5,6 +5,7 @@
 
 mod driver;
 mod fill;
+mod limit;
 mod measure;
 mod scenarios;
 mod server;
@@ -13,6 +14,7 @@ use fill::{Fill, Head};
 use measure::Measured;
 use owp_testing::postgres::PostgresDatabase;
 use scenarios::Bench;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
@@ -38,8 +40,8 @@ async fn main() -> ExitCode {
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
     let mut all = Vec::new();
     println!(
-        "{:<12} {:<72} {:>10} {:>8}  {:<40} {:>14}",
-        "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB"
+        "{:<12} {:<72} {:>10} {:>8}  {:<60} {:>14} {:>9}",
+        "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB", "start ms"
     );
     // The first row is what the others are compared with.
     let size = |full: usize, fast: usize| if short { fast } else { full };
@@ -55,6 +57,24 @@ async fn main() -> ExitCode {
         Fill { head: Head::Full(900), behind, ..Fill::plain(100, one.tasks) },
         Fill { finished: size(1_000_000, 100_000), ..one },
     ];
+    if let Some(minutes) = after("--steady").and_then(|minutes| minutes.parse().ok()) {
+        bench.steady(minutes, shown).await;
+        return ExitCode::SUCCESS;
+    }
+    if wanted("limit") {
+        let per_second = limit::lifecycles(&binary, bench.seconds).await;
+        let name = "a bare loop that writes the rows of lifecycles, SQLite".to_owned();
+        let (calls, memory) = (BTreeMap::new(), (0.0, 0.0));
+        all.push(shown(Measured {
+            name,
+            unit: "lifecycles",
+            per_second,
+            processor_ms: 1e3 / per_second,
+            calls,
+            start: None,
+            memory,
+        }));
+    }
     if wanted("sqlite") {
         for fill in &fills {
             all.push(shown(bench.lifecycles(None, fill).await));
@@ -107,11 +127,12 @@ async fn check(bench: &Bench<'_>) -> ExitCode {
 }
 
 fn shown(measured: Measured) -> Measured {
-    let Measured { name, unit, per_second, processor_ms, calls, memory, .. } = &measured;
+    let Measured { name, unit, per_second, processor_ms, calls, memory, start } = &measured;
+    let start = start.map(|start| start.as_millis().to_string()).unwrap_or_default();
     let calls: Vec<String> = calls.iter().map(|(name, (p50, p99))| format!("{name} {p50:.1}/{p99:.1}")).collect();
     let calls = calls.join(", ");
     println!(
-        "{unit:<12} {name:<72} {per_second:>10.0} {processor_ms:>8.3}  {calls:<40} {:>6.0} /{:>6.0}",
+        "{unit:<12} {name:<72} {per_second:>10.0} {processor_ms:>8.3}  {calls:<60} {:>6.0} /{:>6.0} {start:>9}",
         memory.0, memory.1
     );
     measured

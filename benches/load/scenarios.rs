@@ -13,6 +13,8 @@ use std::time::Instant;
 
 /// Workers that ask one call after another.
 const WORKERS: usize = 20;
+/// Tasks for each minute of a long run: more than can be done in one.
+const STEADY_TASKS: usize = 100_000;
 const POLLERS: usize = 64;
 const SENDERS: usize = 32;
 /// Bytes of a delivery: GitHub's own are about as long.
@@ -29,6 +31,25 @@ impl Bench<'_> {
         let mut server = Server::start(self.binary, &Setup { database, github: false }).await;
         let tokens = server.workers(WORKERS).await;
         let start = server.fill(fill).await;
+        let engine = if database.is_some() { "PostgreSQL" } else { "SQLite" };
+        let measured = self.lifecycles_on(&server, tokens, format!("{engine}, {fill}")).await;
+        Measured { start: Some(start), ..measured }
+    }
+
+    /// Lifecycles for so many minutes on one server, a row for each minute: what grows with time shows in the later ones.
+    pub(crate) async fn steady(&self, minutes: usize, shown: impl Fn(Measured) -> Measured) -> Vec<Measured> {
+        let mut server = Server::start(self.binary, &Setup::default()).await;
+        let tokens = server.workers(WORKERS).await;
+        server.fill(&Fill::plain(100, STEADY_TASKS * minutes)).await;
+        let bench = Bench { binary: self.binary, seconds: 59.0 };
+        let mut rows = Vec::new();
+        for minute in 1..=minutes {
+            rows.push(shown(bench.lifecycles_on(&server, tokens.clone(), format!("SQLite, minute {minute}")).await));
+        }
+        rows
+    }
+
+    async fn lifecycles_on(&self, server: &Server, tokens: Vec<String>, name: String) -> Measured {
         let address = server.address;
         let clients = tokens.into_iter().enumerate().map(|(n, token)| {
             move |phase: Arc<Phase>| async move {
@@ -43,10 +64,7 @@ impl Bench<'_> {
                 done
             }
         });
-        let engine = if database.is_some() { "PostgreSQL" } else { "SQLite" };
-        let name = format!("{engine}, {fill}");
-        let measured = run(&server, (name, "lifecycles"), self.seconds, clients).await;
-        Measured { start: Some(start), ..measured }
+        run(server, (name, "lifecycles"), self.seconds, clients).await
     }
 
     /// Pulls of workers for whom there is nothing.

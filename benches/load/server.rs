@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -80,6 +80,13 @@ impl Server {
         self.child = self.command.spawn().expect("the program starts");
         self.ready().await;
         began.elapsed()
+    }
+
+    /// Stops the server for good and returns the path of its SQLite file.
+    pub(crate) fn stop_for_its_file(&mut self) -> PathBuf {
+        self.child.kill().expect("the server can be stopped");
+        self.child.wait().expect("the server ends");
+        self.folder.path().join("owp.db")
     }
 
     async fn ready(&self) {

@@ -40,7 +40,7 @@ impl Default for FeedSettings {
         Self {
             replay: EVENTS_REPLAY,
             heartbeat: Span::secs(15),
-            streams: 1_000,
+            streams: 2_500,
             streams_per_token: 16,
             streams_per_address: 64,
         }
