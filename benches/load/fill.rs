@@ -4,6 +4,14 @@ use owp_base::clock::Clock;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::fmt;
 
+/// Counts what the server counts with every change.
+const COUNTS: [&str; 2] = [
+    "DELETE FROM task_counts; INSERT INTO task_counts (repo_id, state, tasks)
+        SELECT repo_id, state, COUNT(*) FROM tasks GROUP BY repo_id, state",
+    "DELETE FROM lease_ends; INSERT INTO lease_ends (repo_id, reason, leases)
+        SELECT repo_id, state, COUNT(*) FROM leases WHERE ended_at IS NOT NULL GROUP BY repo_id, state",
+];
+
 /// What stands before the tasks that the workers can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -106,6 +114,7 @@ impl Fill {
             all.push("DELETE FROM events; DELETE FROM chains".to_owned());
             all.extend(self.history(since, &numbers(self.finished)));
         }
+        all.extend(COUNTS.map(str::to_owned));
         all
     }
 

@@ -65,6 +65,8 @@ rows! {
         status: String, paused: i64, revoked: i64,
     }
     MergeRow in merges as merges { person: String, repo_id: String, tasks: i64, }
+    TaskCountRow in task_counts as task_counts { repo_id: String, state: String, tasks: i64, }
+    LeaseEndRow in lease_ends as lease_ends { repo_id: String, reason: String, leases: i64, }
     TrustRow in trust as trust { repo_id: String, person: String, level: i64, }
     WantedRow in wanted_comments as wanted {
         repo_id: String, issue: i64, key: String, body: String, state: String, comment_id: Option<i64>,

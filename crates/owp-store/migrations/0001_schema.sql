@@ -350,6 +350,15 @@ CREATE TABLE merges (
   PRIMARY KEY (person, repo_id)
 );
 
+-- Number of tasks of each repository in each state, counted by the writes that change them, under the lock of the
+-- repository. Tasks that were removed as history stay counted.
+CREATE TABLE task_counts (
+  repo_id TEXT NOT NULL REFERENCES repositories (id),
+  state TEXT NOT NULL,
+  tasks BIGINT NOT NULL,
+  PRIMARY KEY (repo_id, state)
+);
+
 -- Contributors who cannot claim a task again until then, because a maintainer took it from them.
 CREATE TABLE task_bars (
   task_id TEXT NOT NULL REFERENCES tasks (id),
@@ -405,7 +414,15 @@ CREATE INDEX leases_lapsed ON leases (person, repo_id, ended_at) WHERE state IN 
 CREATE INDEX leases_released ON leases (person, ended_at) WHERE state = 'released';
 CREATE INDEX leases_given_back ON leases (repo_id, ended_at)
   WHERE state IN ('nacked', 'ack_timeout') OR (state IN ('released', 'revoked') AND via = 'rest');
-CREATE INDEX leases_state ON leases (state);
+
+-- Number of ended leases of each repository by the reason of the end, counted when they end. Leases that were removed as
+-- history stay counted.
+CREATE TABLE lease_ends (
+  repo_id TEXT NOT NULL REFERENCES repositories (id),
+  reason TEXT NOT NULL,
+  leases BIGINT NOT NULL,
+  PRIMARY KEY (repo_id, reason)
+);
 
 -- Area locks. Invariant 2: an area of a repository has at most one holder.
 CREATE TABLE area_holds (

@@ -28,6 +28,8 @@ statements! {
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, ack_by = excluded.ack_by,
         expires_at = excluded.expires_at, warned_at = excluded.warned_at, ended_at = excluded.ended_at
         WHERE leases.ended_at IS NULL AND leases.task_id = excluded.task_id AND leases.epoch = excluded.epoch";
+    LEASE_COUNT_END = "INSERT INTO lease_ends (repo_id, reason, leases) VALUES ($1, $2, 1)
+        ON CONFLICT (repo_id, reason) DO UPDATE SET leases = lease_ends.leases + 1";
     LEASE_BY_ID = concat!("SELECT ", columns!(leases), " FROM leases WHERE id = $1");
     LEASE_LIVE_OF_TASK = concat!("SELECT ", columns!(leases), " FROM leases WHERE task_id = $1 AND ended_at IS NULL");
     LEASES_LIVE_OF_WORKER = concat!("SELECT ", columns!(leases), " FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id");
@@ -92,7 +94,15 @@ impl Leases<'_> {
             keeps_area: i64::from(lease.keeps_area),
         });
         let ended = StoreError::Corrupt(format!("lease {} has ended already, or is another's", lease.id));
-        self.defer(save, Some(ended)).await.map(drop)
+        self.defer(save, Some(ended)).await?;
+        match lease.state {
+            // A lease ends once: the statement above changes only a live one.
+            LeaseState::Ended(reason) => {
+                let count = query(LEASE_COUNT_END).bind(lease.repo.as_str()).bind(reason.name());
+                self.defer(count, None).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns a lease by id.

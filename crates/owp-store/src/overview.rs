@@ -1,7 +1,7 @@
 //! Counts for the status page and the operator.
 
 use super::error::StoreError;
-use super::nouns::Repos;
+use super::nouns::{Leases, Repos};
 use super::statement::query;
 use super::tx::statements;
 use owp_pool::RepoId;
@@ -9,9 +9,11 @@ use owp_pool::task::TaskState;
 use std::collections::BTreeMap;
 
 statements! {
-    COUNTS_BY_REPO = "SELECT repo_id, state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY repo_id, state";
-    // Index tasks_state.
-    COUNTS_OF_REPO = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks WHERE repo_id = $1 GROUP BY state";
+    COUNTS_BY_REPO = "SELECT repo_id, state, tasks AS n FROM task_counts WHERE tasks <> 0";
+    COUNTS_OF_REPO = "SELECT state, tasks AS n FROM task_counts WHERE repo_id = $1 AND tasks <> 0";
+    // Index leases_live_repo.
+    GRANTS_LIVE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases WHERE ended_at IS NULL GROUP BY state";
+    GRANTS_ENDED = "SELECT reason AS state, CAST(SUM(leases) AS BIGINT) AS n FROM lease_ends GROUP BY reason";
 }
 
 /// Number of tasks of one repository in each state.
@@ -37,6 +39,19 @@ impl Repos<'_> {
             let state: String = row.try_get("state")?;
             if let Some(state) = TaskState::from_name(&state) {
                 counts.insert(state, row.try_get("n")?);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl Leases<'_> {
+    /// Counts all leases ever granted, by state or end reason.
+    pub async fn grants_by_end(&mut self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for sql in [GRANTS_LIVE, GRANTS_ENDED] {
+            for row in self.all(query(sql)).await? {
+                counts.insert(row.try_get("state")?, row.try_get("n")?);
             }
         }
         Ok(counts)

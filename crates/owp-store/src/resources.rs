@@ -2,7 +2,7 @@
 
 use super::columns::columns;
 use super::error::StoreError;
-use super::nouns::{Leases, People, Repos, Tasks, Workers};
+use super::nouns::{People, Repos, Tasks, Workers};
 use super::repos::{RepoRow, repo_row};
 use super::statement::{Row, query};
 use super::tasks::task_row;
@@ -36,7 +36,6 @@ statements! {
     // Index people_login.
     PERSON_BY_LOGIN = "SELECT person, login FROM people WHERE LOWER(login) = $1 AND is_current = 1
         ORDER BY github_id DESC LIMIT 1";
-    GRANTS_BY_END = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases GROUP BY state ORDER BY state";
 }
 
 /// Most tasks that one page reads, including those a filter hides.
@@ -205,14 +204,6 @@ impl People<'_> {
         };
         let key: String = row.try_get("person")?;
         Ok(Some((super::tasks::person(&key)?, row.try_get("login")?)))
-    }
-}
-
-impl Leases<'_> {
-    /// Counts all leases ever granted, by state or end reason.
-    pub async fn grants_by_end(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows = self.all(query(GRANTS_BY_END)).await?;
-        rows.iter().map(|row| Ok((row.try_get("state")?, row.try_get("n")?))).collect()
     }
 }
 

@@ -39,7 +39,14 @@ statements! {
         ORDER BY id");
     TASKS_OF_WORKER = concat!("SELECT ", columns!(tasks, "t."), " FROM tasks t WHERE t.assignee = $1 AND t.state IN ('leased', 'in_progress', 'blocked', 'pr_opened')
         ORDER BY t.priority DESC, t.estimate, t.id");
-    TASKS_BY_STATE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM tasks GROUP BY state";
+    TASKS_BY_STATE = "SELECT state, CAST(SUM(tasks) AS BIGINT) AS n FROM task_counts GROUP BY state";
+    COUNT_NEW = "INSERT INTO task_counts (repo_id, state, tasks) VALUES ($1, $2, 1)
+        ON CONFLICT (repo_id, state) DO UPDATE SET tasks = task_counts.tasks + 1";
+    // Runs before the move or in one statement with it, while the row has its old state. Does nothing if the state stays.
+    COUNT_MOVE = "INSERT INTO task_counts (repo_id, state, tasks)
+        SELECT repo_id, state, CAST(-1 AS BIGINT) FROM tasks WHERE id = $1 AND state <> $2
+        UNION ALL SELECT repo_id, CAST($2 AS TEXT), CAST(1 AS BIGINT) FROM tasks WHERE id = $1 AND state <> $2
+        ON CONFLICT (repo_id, state) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks";
     TASKS_LIVE_ISSUES = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND issue IS NOT NULL
         AND state NOT IN ('closed', 'merged') ORDER BY issue");
     // Index tasks_state.
@@ -86,7 +93,8 @@ impl Tasks<'_> {
             assignees: json_text(&task.assigned_to)?,
             external_id: task.external_id.as_deref(),
         });
-        self.run(insert).await.map(drop)
+        self.run(insert).await?;
+        self.run(query(COUNT_NEW).bind(task.repo.as_str()).bind(task.state.name())).await.map(drop)
     }
 
     /// Returns a task by id.
@@ -160,7 +168,7 @@ impl Tasks<'_> {
         }
     }
 
-    /// Writes the fields of a task that moves change.
+    /// Writes the fields of a task that moves change, and counts it in its new state.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the row has a newer epoch.
@@ -185,6 +193,7 @@ impl Tasks<'_> {
             withheld: task.withheld.as_ref().map(|withheld| withheld.why.as_str()),
             withheld_until: task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0),
         });
+        self.defer(query(COUNT_MOVE).bind(task.id.as_str()).bind(task.state.name()), None).await?;
         let moved_on = StoreError::Corrupt(format!("task {} has moved on", task.id));
         self.defer(update, Some(moved_on)).await.map(drop)
     }
@@ -246,7 +255,8 @@ impl Tasks<'_> {
     /// Counts tasks by state.
     pub async fn count_by_state(&mut self) -> Result<Vec<(TaskState, i64)>, StoreError> {
         let rows = self.all(query(TASKS_BY_STATE)).await?;
-        rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?))).collect()
+        let counts = rows.iter().map(|row| Ok((state(&row.try_get::<String, _>("state")?)?, row.try_get("n")?)));
+        counts.filter(|count| !matches!(count, Ok((_, 0)))).collect()
     }
 
     /// Returns the unfinished tasks of a repository's issues with their extras, by issue.

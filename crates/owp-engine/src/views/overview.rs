@@ -70,7 +70,7 @@ pub struct RepoView {
 
 impl Views<'_> {
     /// Counts leases by state or end.
-    pub async fn grants_by_end(&self) -> Result<Vec<(String, i64)>, EngineError> {
+    pub async fn grants_by_end(&self) -> Result<BTreeMap<String, i64>, EngineError> {
         self.read(transaction!(|tx| Ok(tx.leases().grants_by_end().await?))).await
     }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use owp_base::histogram::{BOUNDS_MS, Distribution};
 use owp_engine::{Figures, Overview, Stuck};
 use owp_pool::{Refusal, Rule};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,7 +55,7 @@ struct Process {
     writing: (usize, Distribution),
 }
 
-fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck], process: &Process) -> String {
+fn render(overview: &Overview, leases: &BTreeMap<String, i64>, steps: &[Stuck], process: &Process) -> String {
     let mut page = Page(String::new());
     page.family("owp_workers_online", "gauge", "Workers seen in the last 90 seconds.");
     page.value("owp_workers_online", None, overview.workers_online);
@@ -76,7 +77,7 @@ fn render(overview: &Overview, leases: &[(String, i64)], steps: &[Stuck], proces
     page.family("owp_comments_dead", "gauge", "Wanted comments that could not be delivered (dead letters).");
     page.value("owp_comments_dead", None, overview.dead_comments);
     page.family("owp_grants_total", "counter", "Leases granted in total.");
-    page.value("owp_grants_total", None, leases.iter().map(|(_, count)| count).sum());
+    page.value("owp_grants_total", None, leases.values().sum());
     page.family("owp_leases", "gauge", "Leases by state, or by end reason once they ended.");
     for (state, count) in leases {
         page.value("owp_leases", Some(("state", state)), *count);

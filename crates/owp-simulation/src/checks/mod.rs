@@ -179,6 +179,7 @@ pub(crate) fn after_commit(world: &mut World, rows: Rows) {
     let broken = leases_and_tasks(world, &rows)
         .or_else(|| events(world, &rows))
         .or_else(|| merges(&rows))
+        .or_else(|| counts(&rows))
         .or_else(|| deliveries(world, &rows))
         .or_else(|| grants::check(world, &rows))
         .or_else(|| causes::check(world, &rows));
@@ -319,6 +320,28 @@ fn merges(rows: &Rows) -> Option<Violation> {
     let counted = rows.merges.iter().filter(|row| row.tasks != 0);
     let counted: BTreeMap<_, _> = counted.map(|row| ((row.person.as_str(), row.repo_id.as_str()), row.tasks)).collect();
     if merged == counted { None } else { broken("merges are counted", format!("{merged:?}, counted {counted:?}")) }
+}
+
+/// Tasks and ended leases are as many as were counted.
+fn counts(rows: &Rows) -> Option<Violation> {
+    let mut found: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for task in rows.tasks.iter() {
+        *found.entry((&task.repo_id, &task.state)).or_default() += 1;
+    }
+    for lease in rows.leases.iter().filter(|lease| !lease.is_live()) {
+        *found.entry((&lease.repo_id, &lease.state)).or_default() += 1;
+    }
+    let tasks = rows.task_counts.iter().map(|row| ((row.repo_id.as_str(), row.state.as_str()), row.tasks));
+    let leases = rows.lease_ends.iter().map(|row| ((row.repo_id.as_str(), row.reason.as_str()), row.leases));
+    let mut counted: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for (what, count) in tasks.chain(leases).filter(|(_, count)| *count != 0) {
+        *counted.entry(what).or_default() += count;
+    }
+    if found == counted {
+        None
+    } else {
+        broken("tasks and leases are counted", format!("{found:?}, counted {counted:?}"))
+    }
 }
 
 /// Every change of a task has its event, and chains have no gaps.

@@ -7,6 +7,7 @@ use owp_pool::lease::EndReason;
 use owp_pool::moves::Move;
 use owp_pool::task::{TaskSpec, TaskState};
 use owp_pool::{Person, RepoId, Span, TaskId};
+use std::collections::BTreeMap;
 
 async fn issues_ready(bench: &Bench, repo: &RepoId, limit: i64) -> Vec<i64> {
     let id = repo.clone();
@@ -16,6 +17,11 @@ async fn issues_ready(bench: &Bench, repo: &RepoId, limit: i64) -> Vec<i64> {
 
 fn priority(priority: i64) -> TaskSpec {
     TaskSpec { priority, ..TaskSpec::default() }
+}
+
+async fn grants_by_end(bench: &Bench) -> Vec<(String, i64)> {
+    let counts = bench.read(|tx| Box::pin(async move { tx.leases().grants_by_end().await })).await;
+    counts.into_iter().collect()
 }
 
 on_both_engines! {
@@ -206,6 +212,11 @@ on_both_engines! {
         assert_eq!(by_state, [(TaskState::Ready, 3), (TaskState::Leased, 1), (TaskState::Closed, 1)]);
         assert_eq!(by_repo[repo.as_str()].iter().collect::<Vec<_>>(), [(&TaskState::Ready, &3)]);
         assert_eq!(by_repo[other.as_str()].len(), 2);
+        assert_eq!(grants_by_end(bench).await, [("active".to_owned(), 1)]);
+        bench.step(&held, Move::Return(EndReason::Released)).await.unwrap();
+        let counts = bench.read(|tx| Box::pin(async move { tx.tasks().count_by_state().await })).await;
+        assert_eq!(counts.into_iter().collect::<BTreeMap<_, _>>(), BTreeMap::from([(TaskState::Ready, 4), (TaskState::Closed, 1)]));
+        assert_eq!(grants_by_end(bench).await, [("released".to_owned(), 1)]);
         assert_eq!((here.into_keys().collect(), there.into_keys().collect()), (vec![1, 2, 3], vec![1]));
     }
 
