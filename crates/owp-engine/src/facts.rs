@@ -15,7 +15,7 @@ use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
 use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp, WorkerId};
-use owp_store::{Ahead, Bounds, Pause, RepoRow, StoreError, Tx};
+use owp_store::{Ahead, Bounds, Pause, RepoRow, SlotRows, StoreError, Tx};
 use std::collections::BTreeMap;
 
 /// Time during which a declined task is not offered to the same worker again.
@@ -105,31 +105,56 @@ impl RepoContext {
     }
 
     async fn budget_of(&self, tx: &mut Tx, work: &OpenWork) -> Result<Budget, StoreError> {
-        let (limit, source) = self.limit();
         let id = &self.row.id;
-        let mut occupants = work.leases();
-        let leases = if is_planted(Plant::BudgetIgnoresLeases) { 0 } else { size(occupants.len()) };
         if !self.row.managed {
             let reviews = tx.slots().manual_reviews(id).await?;
-            let open_pulls = size(reviews.len());
-            occupants.extend(reviews.into_iter().map(|(task, holder)| Occupant::Review { who: holder.name, task }));
-            let count = CountState::NotNeeded;
-            return Ok(Budget { limit, source, open_pulls, leases, uncounted: 0, count, occupants });
+            return Ok(self.sum(work, SlotCounts { reviews, ..SlotCounts::default() }, tx.now()));
         }
         let others = match self.policy.count {
             CountMode::All => tx.slots().count_other_pulls(id, self.policy.count_drafts).await?,
             CountMode::Pool => 0,
         };
-        let open_pulls = size(work.slots.counted.len()) + others + tx.slots().count_doubted_pulls(id).await?;
-        occupants.extend(work.pulls());
-        let count = self.count_state(tx.now());
-        let uncounted = match count {
-            CountState::Known(since) if !is_planted(Plant::EndedLeasesAreForgotten) => {
-                tx.slots().count_uncounted(id, since).await?
-            }
+        let doubted = tx.slots().count_doubted_pulls(id).await?;
+        let uncounted = match self.count_state(tx.now()) {
+            CountState::Known(since) => tx.slots().count_uncounted(id, since).await?,
             _ => 0,
         };
-        Ok(Budget { limit, source, open_pulls, leases, uncounted, count, occupants })
+        Ok(self.sum(work, SlotCounts { others, doubted, uncounted, reviews: Vec::new() }, tx.now()))
+    }
+
+    /// Returns the budget of a repository whose rows were loaded with those of others.
+    pub(crate) fn budget_from(&self, rows: SlotRows, now: Timestamp) -> Budget {
+        let SlotRows { pulls, agents, leases, reviews, other_pulls, other_drafts, doubted, uncounted } = rows;
+        // Without GitHub, tasks under review stand for their pull requests.
+        let pulls = if self.row.managed { pulls } else { Vec::new() };
+        let slots = slots::weigh(&pulls, &leases, &agents, &self.policy, now);
+        let others = match self.policy.count {
+            CountMode::All if self.policy.count_drafts => other_pulls,
+            CountMode::All => other_pulls - other_drafts,
+            CountMode::Pool => 0,
+        };
+        self.sum(&OpenWork { pulls, leases, slots }, SlotCounts { others, doubted, uncounted, reviews }, now)
+    }
+
+    fn sum(&self, work: &OpenWork, counts: SlotCounts, now: Timestamp) -> Budget {
+        let (limit, source) = self.limit();
+        let mut occupants = work.leases();
+        let leases = if is_planted(Plant::BudgetIgnoresLeases) { 0 } else { size(occupants.len()) };
+        if !self.row.managed {
+            let open_pulls = size(counts.reviews.len());
+            let review = |(task, holder): (TaskId, Holder)| Occupant::Review { who: holder.name, task };
+            occupants.extend(counts.reviews.into_iter().map(review));
+            let count = CountState::NotNeeded;
+            return Budget { limit, source, open_pulls, leases, uncounted: 0, count, occupants };
+        }
+        let open_pulls = size(work.slots.counted.len()) + counts.others + counts.doubted;
+        occupants.extend(work.pulls());
+        let count = self.count_state(now);
+        let uncounted = match count {
+            CountState::Known(_) if !is_planted(Plant::EndedLeasesAreForgotten) => counts.uncounted,
+            _ => 0,
+        };
+        Budget { limit, source, open_pulls, leases, uncounted, count, occupants }
     }
 
     /// Returns the state of the last count of open pull requests.
@@ -206,6 +231,19 @@ impl RepoContext {
             Inactivity { why, until: None }
         })
     }
+}
+
+/// What takes slots beside the weighed pull requests and the live leases.
+#[derive(Default)]
+struct SlotCounts {
+    /// Other open pull requests that the policy counts.
+    others: i64,
+    /// Pull requests that a delivery reported as open and that GitHub does not show.
+    doubted: i64,
+    /// Leases that ended without a pull request since the last count.
+    uncounted: i64,
+    /// Tasks of a manual repository that are under review.
+    reviews: Vec<(TaskId, Holder)>,
 }
 
 /// The open work of a repository.

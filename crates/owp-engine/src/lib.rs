@@ -36,7 +36,7 @@ pub use scheduling::leases::LeaseAct;
 pub use scheduling::schedule::{Planned, Pull};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
 pub use services::{Comments, Feed, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers};
-pub use views::overview::{Overview, RepoView, TaskTitle};
+pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
 pub use workers::contributors::{

@@ -253,18 +253,18 @@ fn open_pull(case: &Case<'_>) -> Option<Refusal> {
 
 /// Returns the refusals that apply to every worker and task of a repository; empty when grants are possible.
 #[must_use]
-pub fn repo_refusals(repo: &RepoFacts) -> Vec<Refusal> {
-    [inactive(repo), repo.budget.count_refusal(), repo.budget.full_refusal()].into_iter().flatten().collect()
+pub fn repo_refusals(name: &str, stop: Option<&Inactivity>, budget: &Budget) -> Vec<Refusal> {
+    let stopped = stop.map(|stop| inactive(name, stop));
+    [stopped, budget.count_refusal(), budget.full_refusal()].into_iter().flatten().collect()
 }
 
-fn inactive(repo: &RepoFacts) -> Option<Refusal> {
-    let Inactivity { why, until } = repo.stop.as_ref()?;
-    let words = format!("{} hands out nothing at the moment: {why}.", repo.name);
-    Some(Refusal::new(Rule::RepoActive, words).with_retry(*until))
+fn inactive(name: &str, Inactivity { why, until }: &Inactivity) -> Refusal {
+    let words = format!("{name} hands out nothing at the moment: {why}.");
+    Refusal::new(Rule::RepoActive, words).with_retry(*until)
 }
 
 fn repo_active(case: &Case<'_>) -> Option<Refusal> {
-    inactive(case.repo)
+    case.repo.stop.as_ref().map(|stop| inactive(&case.repo.name, stop))
 }
 
 fn count_known(case: &Case<'_>) -> Option<Refusal> {

@@ -41,6 +41,7 @@ mod repos;
 mod resources;
 #[cfg_attr(not(feature = "simulation"), expect(dead_code, unreachable_pub, reason = "only simulations make one"))]
 mod simulated;
+mod slot_pages;
 mod slots;
 mod sqlite;
 mod standing;
@@ -77,9 +78,10 @@ pub use parts::Part;
 pub use policies::{Allowed, PolicyFile};
 pub use pulls::PullRow;
 pub use repos::{GitHubRepo, Pause, RepoRow};
-pub use resources::{TaskFilter, WorkerDetails};
+pub use resources::{ListedTask, TaskFilter, WorkerDetails};
 #[cfg(feature = "simulation")]
 pub use simulated::{CommitFate, Fate};
+pub use slot_pages::SlotRows;
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use uptime::GivenBack;

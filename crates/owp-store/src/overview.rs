@@ -9,7 +9,8 @@ use owp_pool::task::TaskState;
 use std::collections::BTreeMap;
 
 statements! {
-    COUNTS_BY_REPO = "SELECT repo_id, state, tasks AS n FROM task_counts WHERE tasks <> 0";
+    COUNTS_BETWEEN = "SELECT c.repo_id, c.state, c.tasks AS n FROM repositories r CROSS JOIN task_counts c
+        WHERE r.name_key BETWEEN $1 AND $2 AND c.repo_id = r.id AND c.tasks <> 0";
     COUNTS_OF_REPO = "SELECT state, tasks AS n FROM task_counts WHERE repo_id = $1 AND tasks <> 0";
     // Index leases_live_repo.
     GRANTS_LIVE = "SELECT state, CAST(COUNT(*) AS BIGINT) AS n FROM leases WHERE ended_at IS NULL GROUP BY state";
@@ -20,10 +21,10 @@ statements! {
 pub type RepoCounts = BTreeMap<TaskState, i64>;
 
 impl Repos<'_> {
-    /// Counts tasks by repository id and state.
-    pub async fn task_counts(&mut self) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
+    /// Counts tasks by repository id and state, in the repositories with names from `first` to `last` in lower case.
+    pub async fn task_counts(&mut self, first: &str, last: &str) -> Result<BTreeMap<String, RepoCounts>, StoreError> {
         let mut counts: BTreeMap<String, RepoCounts> = BTreeMap::new();
-        for row in self.all(query(COUNTS_BY_REPO)).await? {
+        for row in self.all(query(COUNTS_BETWEEN).bind(first).bind(last)).await? {
             let (repo, state): (String, String) = (row.try_get("repo_id")?, row.try_get("state")?);
             if let Some(state) = TaskState::from_name(&state) {
                 counts.entry(repo).or_default().insert(state, row.try_get("n")?);
@@ -81,6 +82,7 @@ impl super::Store {
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,
+            super::slot_pages::STATEMENTS,
             super::slots::STATEMENTS,
             super::standing::STATEMENTS,
             super::sync::STATEMENTS,

@@ -2,6 +2,7 @@
 
 use super::columns::columns;
 use super::error::StoreError;
+use super::leases::holder_row;
 use super::nouns::{People, Repos, Tasks, Workers};
 use super::repos::{RepoRow, repo_row};
 use super::statement::{Row, query};
@@ -9,26 +10,41 @@ use super::tasks::task_row;
 use super::tx::{json, json_text, statements};
 use super::workers::Extra;
 use owp_plants::{Plant, is_planted};
+use owp_pool::admission::Holder;
 use owp_pool::task::{Task, TaskState};
 use owp_pool::worker::Capabilities;
 use owp_pool::{Person, RepoId, TaskId, Timestamp, WorkerId};
 
+/// A page of tasks, each with its repository, the expiry of its live lease, and the name of its assignee.
+macro_rules! tasks_page {
+    ($filter:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(tasks, "t."),
+            ", r.name AS repo_name, r.private AS repo_private, l.expires_at, w.name AS worker_name, p.login FROM tasks t
+            JOIN repositories r ON r.id = t.repo_id LEFT JOIN leases l ON l.task_id = t.id AND l.ended_at IS NULL
+            LEFT JOIN workers w ON w.id = t.assignee LEFT JOIN people p ON p.person = w.person WHERE ",
+            $filter,
+            "t.id < $1 ORDER BY t.id DESC LIMIT $2"
+        )
+    };
+}
+
 statements! {
     // Newest first; ids sort by time. Indexes: the primary key, tasks_of_state, tasks_of_repo, tasks_state.
-    TASKS_PAGE = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2");
-    TASKS_PAGE_STATE = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.state = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2");
-    TASKS_PAGE_REPO = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.id < $1 ORDER BY t.id DESC LIMIT $2");
-    TASKS_PAGE_BOTH = concat!("SELECT ", columns!(tasks, "t."), ", r.name AS repo_name, r.private AS repo_private FROM tasks t
-        JOIN repositories r ON r.id = t.repo_id WHERE t.repo_id = $3 AND t.state = $4 AND t.id < $1
-        ORDER BY t.id DESC LIMIT $2");
+    TASKS_PAGE = tasks_page!("");
+    TASKS_PAGE_STATE = tasks_page!("t.state = $3 AND ");
+    TASKS_PAGE_REPO = tasks_page!("t.repo_id = $3 AND ");
+    TASKS_PAGE_BOTH = tasks_page!("t.repo_id = $3 AND t.state = $4 AND ");
+    TASK_TITLE = "SELECT issue, title FROM tasks WHERE id = $1";
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
     // Leaves out repositories that were removed or whose name another repository took over.
     REPOS_PAGE = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
         ORDER BY name_key LIMIT $3");
+    REPOS_PAGE_AT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private = 0 AND name_key <> id
+        ORDER BY name_key LIMIT $1 OFFSET $2");
+    REPOS_PUBLIC = "SELECT CAST(COUNT(*) AS BIGINT) FROM repositories WHERE private = 0 AND name_key <> id";
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
     WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
@@ -71,6 +87,19 @@ impl TaskFilter {
     }
 }
 
+/// A task of a page, with what a list shows beside it.
+#[derive(Debug, Clone)]
+pub struct ListedTask {
+    /// The task.
+    pub task: Task,
+    /// The name of its repository.
+    pub repo: String,
+    /// The holder or assignee, with the expiry of the live lease; `None` once the task is over.
+    pub holder: Option<Holder>,
+    /// The operator's extra fields.
+    pub extra: Extra,
+}
+
 /// Details of a worker beyond those the rules read.
 #[derive(Debug, Clone)]
 pub struct WorkerDetails {
@@ -97,17 +126,27 @@ impl Repos<'_> {
         let page = query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
         self.all(page).await?.iter().map(repo_row).collect()
     }
+
+    /// Returns public repositories by name, at most `limit`, leaving out the first `skipped`.
+    pub async fn page_of_public(&mut self, skipped: i64, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(query(REPOS_PAGE_AT).bind(limit).bind(skipped)).await?.iter().map(repo_row).collect()
+    }
+
+    /// Counts the public repositories.
+    pub async fn count_public(&mut self) -> Result<i64, StoreError> {
+        self.number(query(REPOS_PUBLIC)).await
+    }
 }
 
 impl Tasks<'_> {
-    /// Returns a page of tasks after the task `after`, newest first, each with its repository's name. Reads a bounded
-    /// number, some of which the filter may hide. Also returns the task to continue after, if there may be more.
+    /// Returns a page of tasks after the task `after`, newest first. Reads a bounded number, some of which the filter may
+    /// hide. Also returns the task to continue after, if there may be more.
     pub async fn page(
         &mut self,
         filter: &TaskFilter,
         after: &str,
         limit: usize,
-    ) -> Result<(Vec<(Task, String)>, Option<TaskId>), StoreError> {
+    ) -> Result<(Vec<ListedTask>, Option<TaskId>), StoreError> {
         let repo = match &filter.repo {
             None => None,
             Some(name) => match self.repos().by_name(name).await?.filter(|row| filter.private || !row.private) {
@@ -128,7 +167,9 @@ impl Tasks<'_> {
                     if page.len() == limit {
                         return Ok((page, Some(TaskId::new(last))));
                     }
-                    page.push((task.clone(), row.try_get("repo_name")?));
+                    last = task.id.to_string();
+                    page.push(listed_task(row, task)?);
+                    continue;
                 }
                 last = task.id.to_string();
             }
@@ -156,6 +197,12 @@ impl Tasks<'_> {
             (Some(repo), Some(state)) => of(TASKS_PAGE_BOTH).bind(repo.as_str()).bind(state.name()),
         };
         self.all(find).await
+    }
+
+    /// Returns a task's issue number and title.
+    pub async fn title(&mut self, id: &TaskId) -> Result<Option<(Option<i64>, String)>, StoreError> {
+        let row = self.one(query(TASK_TITLE).bind(id.as_str())).await?;
+        row.map(|row| Ok((row.try_get("issue")?, row.try_get("title")?))).transpose()
     }
 
     /// Returns the operator's extra fields of a task.
@@ -205,6 +252,14 @@ impl People<'_> {
         let key: String = row.try_get("person")?;
         Ok(Some((super::tasks::person(&key)?, row.try_get("login")?)))
     }
+}
+
+fn listed_task(row: &Row, task: Task) -> Result<ListedTask, StoreError> {
+    // The former holder of a finished task is no longer responsible for it.
+    let is_held = task.assignee.is_some() && !task.state.is_over();
+    let is_known = row.try_get::<Option<String>, _>("worker_name")?.is_some();
+    let holder = if is_held && is_known { Some(holder_row(row, "unknown")?) } else { None };
+    Ok(ListedTask { repo: row.try_get("repo_name")?, holder, extra: own_fields(row)?, task })
 }
 
 fn own_fields(row: &Row) -> Result<Extra, StoreError> {

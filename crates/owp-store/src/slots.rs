@@ -12,40 +12,96 @@ use owp_pool::slots::{LiveLease, NamedTask, OpenPull};
 use owp_pool::task::{Reservation, TaskState};
 use owp_pool::{RepoId, TaskId, Timestamp};
 
-statements! {
-    // Index pulls_open; then the keys of pull_links and merges, and the workers' person for each. A pull request
-    // that names several tasks returns several rows.
-    SLOTS_PULLS = "SELECT p.number, p.author_id, p.author_login, p.draft, p.ignored, t.id AS task_id,
+/// Open pull requests that name a task or whose author has a worker. A pull request that names several tasks returns
+/// several rows.
+macro_rules! pulls_in_play {
+    ($from:literal, $filter:literal) => {
+        concat!(
+            "SELECT p.repo_id, p.number, p.author_id, p.author_login, p.draft, p.ignored, t.id AS task_id,
             t.state AS task_state, t.pull AS task_pull, t.reserved_person, t.reserved_until,
             (SELECT CAST(COALESCE(MAX(m.tasks), 0) AS BIGINT) FROM merges m WHERE m.repo_id = p.repo_id
                 AND m.person = 'gh:' || CAST(p.author_id AS TEXT)) AS merged
-        FROM pulls p LEFT JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        FROM ",
+            $from,
+            "pulls p LEFT JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
         LEFT JOIN tasks t ON t.id = k.task_id
-        WHERE p.repo_id = $1 AND p.state = 'open' AND (k.task_id IS NOT NULL
+        WHERE ",
+            $filter,
+            " AND p.state = 'open' AND (k.task_id IS NOT NULL
             OR EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT)))
-        ORDER BY p.number, t.issue, t.id";
+        ORDER BY p.number, t.issue, t.id"
+        )
+    };
+}
+pub(super) use pulls_in_play;
+
+/// The contributors who declared authors of open pull requests as their agents.
+macro_rules! agents_in_play {
+    ($from:literal, $filter:literal) => {
+        concat!(
+            "SELECT DISTINCT p.repo_id, a.person, p.author_id FROM ",
+            $from,
+            "pulls p
+        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        JOIN agents a ON a.agent = 'gh:' || CAST(p.author_id AS TEXT) WHERE ",
+            $filter,
+            " AND p.state = 'open'"
+        )
+    };
+}
+pub(super) use agents_in_play;
+
+/// Live leases, earliest expiry first.
+macro_rules! leases_in_play {
+    ($from:literal, $filter:literal) => {
+        concat!(
+            "SELECT l.repo_id, l.task_id, l.person, l.expires_at, t.issue, w.name AS worker_name, p.login FROM ",
+            $from,
+            "leases l
+        JOIN tasks t ON t.id = l.task_id LEFT JOIN workers w ON w.id = l.worker_id
+        LEFT JOIN people p ON p.person = l.person
+        WHERE ",
+            $filter,
+            " AND l.ended_at IS NULL ORDER BY l.expires_at, l.id"
+        )
+    };
+}
+pub(super) use leases_in_play;
+
+/// Tasks under review, each with its holder.
+macro_rules! manual_reviews {
+    ($from:literal, $filter:literal) => {
+        concat!(
+            "SELECT t.repo_id, t.id, w.name AS worker_name, p.login, CAST(NULL AS BIGINT) AS expires_at FROM ",
+            $from,
+            "tasks t
+        LEFT JOIN workers w ON w.id = t.assignee LEFT JOIN people p ON p.person = t.last_holder
+        WHERE ",
+            $filter,
+            " AND t.state = 'pr_opened' ORDER BY t.id"
+        )
+    };
+}
+pub(super) use manual_reviews;
+
+statements! {
+    // Index pulls_open; then the keys of pull_links and merges, and the workers' person for each.
+    SLOTS_PULLS = pulls_in_play!("", "p.repo_id = $1");
     // The other pull requests: they name no task, and their author has no worker. Index pulls_open.
     SLOTS_OTHER_PULLS = "SELECT CAST(COUNT(*) AS BIGINT) FROM pulls p WHERE p.repo_id = $1 AND p.state = 'open'
         AND p.ignored = 0 AND ($2 = 1 OR p.draft = 0)
         AND NOT EXISTS (SELECT 1 FROM pull_links k WHERE k.repo_id = p.repo_id AND k.number = p.number)
         AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.person = 'gh:' || CAST(p.author_id AS TEXT))";
     // Indexes pulls_open, agents_agent.
-    SLOTS_AGENTS = "SELECT DISTINCT a.person, p.author_id FROM pulls p
-        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
-        JOIN agents a ON a.agent = 'gh:' || CAST(p.author_id AS TEXT) WHERE p.repo_id = $1 AND p.state = 'open'";
+    SLOTS_AGENTS = agents_in_play!("", "p.repo_id = $1");
     // Index leases_live_repo.
-    SLOTS_LEASES = "SELECT l.task_id, l.person, l.expires_at, t.issue, w.name AS worker_name, p.login FROM leases l
-        JOIN tasks t ON t.id = l.task_id LEFT JOIN workers w ON w.id = l.worker_id
-        LEFT JOIN people p ON p.person = l.person
-        WHERE l.repo_id = $1 AND l.ended_at IS NULL ORDER BY l.expires_at, l.id";
+    SLOTS_LEASES = leases_in_play!("", "l.repo_id = $1");
     // Pull requests that a delivery reported as open and that GitHub does not show. They may exist.
     SLOTS_DOUBTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM doubts d WHERE d.repo_id = $1 AND d.kind = 'pull'
         AND NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo_id = d.repo_id AND p.number = d.number AND p.state = 'open')";
     SLOTS_UNCOUNTED = "SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.repo_id = $1
         AND l.ended_at >= $2 AND l.state NOT IN ('delivered', 'merged')";
-    SLOTS_REVIEWS = "SELECT t.id, w.name AS worker_name, p.login, CAST(NULL AS BIGINT) AS expires_at FROM tasks t
-        LEFT JOIN workers w ON w.id = t.assignee LEFT JOIN people p ON p.person = t.last_holder
-        WHERE t.repo_id = $1 AND t.state = 'pr_opened' ORDER BY t.id";
+    SLOTS_REVIEWS = manual_reviews!("", "t.repo_id = $1");
 }
 
 impl Slots<'_> {
@@ -58,20 +114,7 @@ impl Slots<'_> {
     pub async fn pulls_in_play(&mut self, repo: &RepoId) -> Result<Vec<OpenPull>, StoreError> {
         let mut pulls: Vec<OpenPull> = Vec::new();
         for row in self.all(query(SLOTS_PULLS).bind(repo.as_str())).await? {
-            let named = named_task(&row)?;
-            let number: i64 = row.try_get("number")?;
-            match pulls.last_mut().filter(|pull| pull.number == number) {
-                Some(pull) => pull.tasks.extend(named),
-                None => pulls.push(OpenPull {
-                    number,
-                    author: row.try_get("author_id")?,
-                    login: row.try_get("author_login")?,
-                    draft: row.try_get::<i64, _>("draft")? != 0,
-                    ignored: row.try_get::<i64, _>("ignored")? != 0,
-                    seasoned: row.try_get::<i64, _>("merged")? > 0,
-                    tasks: named.into_iter().collect(),
-                }),
-            }
+            add_pull(&mut pulls, &row)?;
         }
         Ok(pulls)
     }
@@ -94,16 +137,7 @@ impl Slots<'_> {
     /// Returns the live leases of a repository, earliest expiry first.
     pub async fn leases_in_play(&mut self, repo: &RepoId) -> Result<Vec<LiveLease>, StoreError> {
         let rows = self.all(query(SLOTS_LEASES).bind(repo.as_str())).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LiveLease {
-                    task: TaskId::new(row.try_get::<String, _>("task_id")?),
-                    issue: row.try_get("issue")?,
-                    person: person(&row.try_get::<String, _>("person")?)?,
-                    holder: holder_row(row, "unknown")?,
-                })
-            })
-            .collect()
+        rows.iter().map(live_lease).collect()
     }
 
     /// Counts leases that ended without a pull request since `since`.
@@ -114,9 +148,40 @@ impl Slots<'_> {
     /// Returns the tasks of a manual repository whose pull request is open, each with its holder.
     pub async fn manual_reviews(&mut self, repo: &RepoId) -> Result<Vec<(TaskId, Holder)>, StoreError> {
         let rows = self.all(query(SLOTS_REVIEWS).bind(repo.as_str())).await?;
-        let review = |row: &Row| Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?));
         rows.iter().map(review).collect()
     }
+}
+
+/// Adds a row of [`pulls_in_play`] to the pull requests of its repository.
+pub(super) fn add_pull(pulls: &mut Vec<OpenPull>, row: &Row) -> Result<(), StoreError> {
+    let named = named_task(row)?;
+    let number: i64 = row.try_get("number")?;
+    match pulls.last_mut().filter(|pull| pull.number == number) {
+        Some(pull) => pull.tasks.extend(named),
+        None => pulls.push(OpenPull {
+            number,
+            author: row.try_get("author_id")?,
+            login: row.try_get("author_login")?,
+            draft: row.try_get::<i64, _>("draft")? != 0,
+            ignored: row.try_get::<i64, _>("ignored")? != 0,
+            seasoned: row.try_get::<i64, _>("merged")? > 0,
+            tasks: named.into_iter().collect(),
+        }),
+    }
+    Ok(())
+}
+
+pub(super) fn live_lease(row: &Row) -> Result<LiveLease, StoreError> {
+    Ok(LiveLease {
+        task: TaskId::new(row.try_get::<String, _>("task_id")?),
+        issue: row.try_get("issue")?,
+        person: person(&row.try_get::<String, _>("person")?)?,
+        holder: holder_row(row, "unknown")?,
+    })
+}
+
+pub(super) fn review(row: &Row) -> Result<(TaskId, Holder), StoreError> {
+    Ok((TaskId::new(row.try_get::<String, _>("id")?), holder_row(row, "unknown")?))
 }
 
 fn named_task(row: &Row) -> Result<Option<NamedTask>, StoreError> {

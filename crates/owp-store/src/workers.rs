@@ -52,7 +52,10 @@ statements! {
     WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
-    WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
+    WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
+        (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS leases
+        FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
@@ -236,11 +239,12 @@ impl Workers<'_> {
         self.all(find).await?.iter().map(worker_row).collect()
     }
 
-    /// Returns workers that are not revoked, newest first, after the id `after`, each with its registration time.
-    pub async fn page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
+    /// Returns workers that are not revoked, newest first, after the id `after`, each with its registration time and
+    /// its load.
+    pub async fn page(&mut self, after: &str, most: i64) -> Result<Vec<(Worker, Timestamp, Load)>, StoreError> {
         let after = if after.is_empty() { AFTER_EVERY_ID } else { after };
         let rows = self.all(query(WORKERS_PAGE).bind(after.to_owned()).bind(most)).await?;
-        rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?)))).collect()
+        rows.iter().map(|row| Ok((worker_row(row)?, Timestamp(row.try_get("created_at")?), load_row(row)?))).collect()
     }
 
     /// Counts workers seen since `since`.
@@ -252,7 +256,7 @@ impl Workers<'_> {
     pub async fn load(&mut self, id: &WorkerId) -> Result<Load, StoreError> {
         let row = self.one(query(LOAD).bind(id.as_str())).await?;
         let row = row.ok_or_else(|| StoreError::Corrupt("the load query returned no row".to_owned()))?;
-        Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
+        load_row(&row)
     }
 }
 
@@ -342,6 +346,10 @@ fn sign_of_life(
 ) -> Sql {
     let recent = (now - PRESENCE_PRECISION).0;
     query(sql).bind(id.as_str()).bind(now.0).bind(status.map(WorkerStatus::name)).bind(note).bind(recent)
+}
+
+fn load_row(row: &Row) -> Result<Load, StoreError> {
+    Ok(Load { points: row.try_get("points")?, leases: row.try_get("leases")? })
 }
 
 fn worker_row(row: &Row) -> Result<Worker, StoreError> {

@@ -84,7 +84,7 @@ async fn simulate(tx: &mut Tx, engine: &Engine, row: RepoRow) -> Result<Simulati
         workers.push(WorkerFacts { worker, load, standings: BTreeMap::from([(repo.id.clone(), standing)]) });
     }
     let mut snapshot = Snapshot { workers, ..Snapshot::default() };
-    let stopped = admission::repo_refusals(&repo);
+    let stopped = admission::repo_refusals(&repo.name, repo.stop.as_ref(), &repo.budget);
     if stopped.is_empty() {
         let demands: Vec<Demand> = snapshot.workers.iter().map(|asker| Demand::of(&asker.worker, asker.load)).collect();
         let room = demands.iter().map(|demand| demand.room).sum();

@@ -3,6 +3,7 @@
 use crate::Views;
 use crate::comments::dead_letters::Undelivered;
 use crate::error::EngineError;
+use crate::views::resources::{LoadedRepo, load_repos};
 use owp_pool::TaskId;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
@@ -14,22 +15,39 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const ONLINE: Span = Span::secs(90);
 const EVENTS: i64 = 30;
 const LETTERS: i64 = 20;
+/// Repositories of one page.
+const PAGE: i64 = 50;
+/// Repositories that are loaded at once to be counted.
+const REPOS_AT_ONCE: i64 = 500;
 
 /// Overview of the pool.
 #[derive(Debug, Clone)]
 pub struct Overview {
+    /// Figures of the whole pool.
+    pub totals: Totals,
+    /// One page of the public repositories, by name.
+    pub repos: Vec<RepoView>,
+    /// The number of that page, from 1.
+    pub page: i64,
+    /// The number of pages, at least 1.
+    pub pages: i64,
+    /// Latest events of public repositories, newest first.
+    pub events: Vec<EventRow>,
+    /// Titles of these events' tasks, by task id.
+    pub titles: BTreeMap<String, TaskTitle>,
+    /// Latest dead letters of public repositories, newest first.
+    pub undelivered: Vec<Undelivered>,
+}
+
+/// Figures of the whole pool.
+#[derive(Debug, Clone)]
+pub struct Totals {
     /// Time of the snapshot.
     pub now: Timestamp,
     /// Workers seen within 90 s.
     pub workers_online: i64,
     /// Number of tasks in every state.
     pub tasks: Vec<(TaskState, i64)>,
-    /// Public repositories, by name.
-    pub repos: Vec<RepoView>,
-    /// Latest events of public repositories, newest first.
-    pub events: Vec<EventRow>,
-    /// Titles of these events' tasks, by task id.
-    pub titles: BTreeMap<String, TaskTitle>,
     /// Deliveries that wait or are being processed.
     pub pending_deliveries: i64,
     /// Deliveries given up in the last days.
@@ -38,8 +56,15 @@ pub struct Overview {
     pub open_comments: i64,
     /// Number of dead letters.
     pub dead_comments: i64,
-    /// Latest dead letters of public repositories, newest first.
-    pub undelivered: Vec<Undelivered>,
+}
+
+/// Number of public repositories that hand out work, and of those that do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenRepos {
+    /// Repositories with a free slot.
+    pub open: i64,
+    /// Repositories that hand out nothing.
+    pub throttled: i64,
 }
 
 /// A task's issue number and title.
@@ -80,53 +105,74 @@ impl Views<'_> {
         self.read(transaction!(|_| Ok(()))).await
     }
 
-    /// Returns the overview of the pool.
-    pub async fn overview(&self) -> Result<Overview, EngineError> {
+    /// Returns the figures of the whole pool.
+    pub async fn totals(&self) -> Result<Totals, EngineError> {
+        self.read(transaction!(|tx| Ok(totals(tx).await?))).await
+    }
+
+    /// Counts the public repositories that hand out work, and those that do not.
+    pub async fn open_repos(&self) -> Result<OpenRepos, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let counts = tx.repos().task_counts().await?;
-            let of = |state| counts.values().filter_map(|of| of.get(&state)).sum();
-            let tasks = TaskState::ALL.into_iter().map(|state| (state, of(state))).collect();
-            let mut repos = Vec::new();
-            for row in tx.repos().list().await?.into_iter().filter(|row| !row.private) {
-                let tasks = counts.get(row.id.as_str()).cloned().unwrap_or_default();
-                let context = engine.context(row);
-                let (budget, stopped) = (context.budget(tx).await?, context.stop(tx.now()).map(|stop| stop.why));
-                let RepoRow { name, managed, file, .. } = context.row;
-                repos.push(RepoView { name, managed, budget, stopped, policy_error: file.error, tasks });
+            let (mut found, mut after) = (OpenRepos::default(), String::new());
+            loop {
+                let rows = tx.repos().page(false, &after, REPOS_AT_ONCE).await?;
+                let Some(last) = rows.last() else { return Ok(found) };
+                after = last.name.to_lowercase();
+                let now = tx.now();
+                for LoadedRepo { context, budget, .. } in load_repos(tx, &engine, rows).await? {
+                    let is_throttled = context.stop(now).is_some() || budget.is_throttled();
+                    *(if is_throttled { &mut found.throttled } else { &mut found.open }) += 1;
+                }
             }
-            let events = tx.events().recent_public(EVENTS).await?;
+        }))
+        .await
+    }
+
+    /// Returns the overview of the pool, with this page of its public repositories, or the last if there are fewer.
+    pub async fn overview(&self, page: i64) -> Result<Overview, EngineError> {
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| {
+            let pages = ((tx.repos().count_public().await? + PAGE - 1) / PAGE).max(1);
+            let page = page.clamp(1, pages);
+            let rows = tx.repos().page_of_public((page - 1) * PAGE, PAGE).await?;
             let now = tx.now();
-            Ok(Overview {
-                now,
-                workers_online: tx.workers().count_online(now - ONLINE).await?,
-                tasks,
-                repos,
-                titles: titles(tx, &events).await?,
-                events,
-                pending_deliveries: tx.deliveries().count_pending().await?,
-                dead_deliveries: tx.deliveries().count_dead().await?,
-                open_comments: tx.comments().count_open().await?,
-                dead_comments: tx.comments().count_dead().await?,
-                undelivered: tx
-                    .comments()
-                    .dead_letters(None, LETTERS, false)
-                    .await?
-                    .into_iter()
-                    .map(Undelivered::from)
-                    .collect(),
-            })
+            let view = |LoadedRepo { context, budget, tasks }: LoadedRepo| {
+                let stopped = context.stop(now).map(|stop| stop.why);
+                let RepoRow { name, managed, file, .. } = context.row;
+                RepoView { name, managed, budget, stopped, policy_error: file.error, tasks }
+            };
+            let repos = load_repos(tx, &engine, rows).await?.into_iter().map(view).collect();
+            let events = tx.events().recent_public(EVENTS).await?;
+            let titles = titles(tx, &events).await?;
+            let undelivered = tx.comments().dead_letters(None, LETTERS, false).await?;
+            let undelivered = undelivered.into_iter().map(Undelivered::from).collect();
+            Ok(Overview { totals: totals(tx).await?, repos, page, pages, events, titles, undelivered })
         }))
         .await
     }
 }
 
+async fn totals(tx: &mut Tx) -> Result<Totals, StoreError> {
+    let counts: BTreeMap<_, _> = tx.tasks().count_by_state().await?.into_iter().collect();
+    let now = tx.now();
+    Ok(Totals {
+        now,
+        workers_online: tx.workers().count_online(now - ONLINE).await?,
+        tasks: TaskState::ALL.into_iter().map(|state| (state, counts.get(&state).copied().unwrap_or(0))).collect(),
+        pending_deliveries: tx.deliveries().count_pending().await?,
+        dead_deliveries: tx.deliveries().count_dead().await?,
+        open_comments: tx.comments().count_open().await?,
+        dead_comments: tx.comments().count_dead().await?,
+    })
+}
+
 async fn titles(tx: &mut Tx, events: &[EventRow]) -> Result<BTreeMap<String, TaskTitle>, StoreError> {
-    let ids: BTreeSet<&String> = events.iter().filter_map(|event| event.task.as_ref()).collect();
     let mut titles = BTreeMap::new();
+    let ids: BTreeSet<&String> = events.iter().filter_map(|event| event.task.as_ref()).collect();
     for id in ids {
-        if let Some(task) = tx.tasks().get(&TaskId::new(id.as_str())).await? {
-            titles.insert(id.clone(), TaskTitle { issue: task.issue, title: task.title });
+        if let Some((issue, title)) = tx.tasks().title(&TaskId::new(id.as_str())).await? {
+            titles.insert(id.clone(), TaskTitle { issue, title });
         }
     }
     Ok(titles)

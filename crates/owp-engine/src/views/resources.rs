@@ -1,15 +1,15 @@
 //! Views of tasks and repositories, from one snapshot each. Private ones are shown only if the caller may see all.
 
-use crate::Views;
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::workers::contributors::Terms;
+use crate::{Engine, Views};
 use owp_pool::admission::{self, Holder};
 use owp_pool::budget::Budget;
 use owp_pool::gates::UnmetGate;
 use owp_pool::task::Task;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
-use owp_store::{Extra, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
+use owp_store::{Extra, ListedTask, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
 
 /// A task as shown to everybody who may see it.
 #[derive(Debug, Clone)]
@@ -73,12 +73,8 @@ impl Views<'_> {
         limit: usize,
     ) -> Result<(Vec<TaskView>, Option<TaskId>), EngineError> {
         self.read(transaction!(|tx| {
-            let mut views = Vec::new();
             let (tasks, next) = tx.tasks().page(&filter, &after, limit).await?;
-            for (task, repo) in tasks {
-                views.push(task_view(tx, task, repo).await?);
-            }
-            Ok((views, next))
+            Ok((tasks.into_iter().map(TaskView::from).collect(), next))
         }))
         .await
     }
@@ -132,12 +128,9 @@ impl Views<'_> {
     ) -> Result<Vec<RepoDetail>, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let mut details = Vec::new();
-            for row in tx.repos().page(everything, &after, limit).await? {
-                let tasks = tx.repos().task_counts_of(&row.id).await?;
-                details.push(repo_detail(tx, engine.context(row), tasks).await?);
-            }
-            Ok(details)
+            let rows = tx.repos().page(everything, &after, limit).await?;
+            let loaded = load_repos(tx, &engine, rows).await?;
+            Ok(loaded.into_iter().map(|repo| repo_detail(repo, tx.now())).collect())
         }))
         .await
     }
@@ -152,7 +145,9 @@ impl Views<'_> {
             let row = tx.repos().by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
             let row = row.ok_or(EngineError::NoSuchRepo(name))?;
             let tasks = tx.repos().task_counts_of(&row.id).await?;
-            Ok(repo_detail(tx, engine.context(row), tasks).await?)
+            let context = engine.context(row);
+            let budget = context.budget(tx).await?;
+            Ok(repo_detail(LoadedRepo { context, budget, tasks }, tx.now()))
         }))
         .await
     }
@@ -177,19 +172,50 @@ fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
     LinkedPull { waits_for: unmet.iter().map(UnmetGate::requirement).collect(), row }
 }
 
-async fn repo_detail(tx: &mut Tx, context: RepoContext, tasks: RepoCounts) -> Result<RepoDetail, StoreError> {
-    let (repo, _) = context.facts(tx).await?;
+/// A repository of a list, with what all lists show of it.
+pub(super) struct LoadedRepo {
+    pub(super) context: RepoContext,
+    pub(super) budget: Budget,
+    pub(super) tasks: RepoCounts,
+}
+
+/// Loads budgets and counts of repositories that are sorted by name, with the same statements for all of them.
+pub(super) async fn load_repos(
+    tx: &mut Tx,
+    engine: &Engine,
+    rows: Vec<RepoRow>,
+) -> Result<Vec<LoadedRepo>, StoreError> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+    let (first, last) = (first.name.to_lowercase(), last.name.to_lowercase());
+    let mut slots = tx.slots().of_page(&first, &last).await?;
+    let mut counts = tx.repos().task_counts(&first, &last).await?;
     let now = tx.now();
+    let load = |row: RepoRow| {
+        let tasks = counts.remove(row.id.as_str()).unwrap_or_default();
+        let rows = slots.remove(&row.id).unwrap_or_default();
+        let context = engine.context(row);
+        LoadedRepo { budget: context.budget_from(rows, now), tasks, context }
+    };
+    Ok(rows.into_iter().map(load).collect())
+}
+
+fn repo_detail(LoadedRepo { context, budget, tasks }: LoadedRepo, now: Timestamp) -> RepoDetail {
     let pause = context.pause(now).filter(|_| context.row.inactive.is_none());
-    Ok(RepoDetail {
-        throttled_by: admission::repo_refusals(&repo),
-        area_locks: repo.policy.area_locks,
-        budget: repo.budget,
+    RepoDetail {
+        throttled_by: admission::repo_refusals(&context.row.name, context.stop(now).as_ref(), &budget),
+        area_locks: context.policy.area_locks,
+        budget,
         name: context.row.name,
         managed: context.row.managed,
         private: context.row.private,
         paused: pause.is_some(),
         paused_until: pause.and_then(|pause| pause.until),
         tasks,
-    })
+    }
+}
+
+impl From<ListedTask> for TaskView {
+    fn from(ListedTask { task, repo, holder, extra }: ListedTask) -> Self {
+        Self { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None }
+    }
 }

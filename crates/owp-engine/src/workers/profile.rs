@@ -103,11 +103,8 @@ impl Workers<'_> {
     /// Returns a page of the workers that have access, newest first, after the worker `after`.
     pub async fn list_workers(&self, after: String, limit: i64) -> Result<Vec<ListedWorker>, EngineError> {
         self.read(transaction!(|tx| {
-            let mut listed = Vec::new();
-            for (worker, created_at) in tx.workers().page(&after, limit).await? {
-                listed.push(ListedWorker { load: tx.workers().load(&worker.id).await?, worker, created_at });
-            }
-            Ok(listed)
+            let rows = tx.workers().page(&after, limit).await?;
+            Ok(rows.into_iter().map(|(worker, created_at, load)| ListedWorker { worker, created_at, load }).collect())
         }))
         .await
     }

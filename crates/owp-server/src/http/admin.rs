@@ -97,6 +97,6 @@ fn added(tasks: &[AddedTask], named: bool) -> TaskAdded {
 
 /// Returns the operator's counts.
 pub(super) async fn state(State(api): State<ApiState>, _: Operator) -> Result<axum::Json<Counts>, Failure> {
-    let overview = api.engine.views().overview().await?;
-    Ok(axum::Json(Counts { workers_online: overview.workers_online, tasks: overview.tasks }))
+    let totals = api.engine.views().totals().await?;
+    Ok(axum::Json(Counts { workers_online: totals.workers_online, tasks: totals.tasks }))
 }

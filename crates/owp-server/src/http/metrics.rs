@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use owp_base::histogram::{BOUNDS_MS, Distribution};
-use owp_engine::{Figures, Overview, Stuck};
+use owp_engine::{Figures, OpenRepos, Stuck, Totals};
 use owp_pool::{Refusal, Rule};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -38,15 +38,10 @@ pub(super) async fn show(State(api): State<ApiState>) -> Result<Response, Failur
 }
 
 async fn count(api: &ApiState) -> Result<String, Failure> {
-    let overview = api.engine.views().overview().await?;
-    let ends = api.engine.views().grants_by_end().await?;
+    let views = api.engine.views();
+    let (totals, repos, ends) = (views.totals().await?, views.open_repos().await?, views.grants_by_end().await?);
     let github = api.engine.github().map(|github| github.client.figures());
-    Ok(render(
-        &overview,
-        &ends,
-        &api.engine.views().steps(),
-        &Process { github, writing: api.engine.store().writing() },
-    ))
+    Ok(render(&totals, repos, &ends, &views.steps(), &Process { github, writing: api.engine.store().writing() }))
 }
 
 /// The figures of this process.
@@ -55,27 +50,32 @@ struct Process {
     writing: (usize, Distribution),
 }
 
-fn render(overview: &Overview, leases: &BTreeMap<String, i64>, steps: &[Stuck], process: &Process) -> String {
+fn render(
+    totals: &Totals,
+    repos: OpenRepos,
+    leases: &BTreeMap<String, i64>,
+    steps: &[Stuck],
+    process: &Process,
+) -> String {
     let mut page = Page(String::new());
     page.family("owp_workers_online", "gauge", "Workers seen in the last 90 seconds.");
-    page.value("owp_workers_online", None, overview.workers_online);
+    page.value("owp_workers_online", None, totals.workers_online);
     page.family("owp_tasks", "gauge", "Tasks by state.");
-    for (state, count) in &overview.tasks {
+    for (state, count) in &totals.tasks {
         page.value("owp_tasks", Some(("state", state.name())), *count);
     }
     page.family("owp_repositories", "gauge", "Public repositories by state; throttled ones hand out nothing.");
-    let stopped = overview.repos.iter().filter(|repo| repo.stopped.is_some() || repo.budget.is_throttled()).count();
-    for (word, count) in [("open", overview.repos.len() - stopped), ("throttled", stopped)] {
-        page.value("owp_repositories", Some(("state", word)), i64::try_from(count).unwrap_or(i64::MAX));
+    for (word, count) in [("open", repos.open), ("throttled", repos.throttled)] {
+        page.value("owp_repositories", Some(("state", word)), count);
     }
     page.family("owp_deliveries_pending", "gauge", "Webhook deliveries that are queued or in progress.");
-    page.value("owp_deliveries_pending", None, overview.pending_deliveries);
+    page.value("owp_deliveries_pending", None, totals.pending_deliveries);
     page.family("owp_deliveries_dead", "gauge", "Webhook deliveries that failed for good in the last seven days.");
-    page.value("owp_deliveries_dead", None, overview.dead_deliveries);
+    page.value("owp_deliveries_dead", None, totals.dead_deliveries);
     page.family("owp_comments_open", "gauge", "Wanted comments that GitHub does not show yet.");
-    page.value("owp_comments_open", None, overview.open_comments);
+    page.value("owp_comments_open", None, totals.open_comments);
     page.family("owp_comments_dead", "gauge", "Wanted comments that could not be delivered (dead letters).");
-    page.value("owp_comments_dead", None, overview.dead_comments);
+    page.value("owp_comments_dead", None, totals.dead_comments);
     page.family("owp_grants_total", "counter", "Leases granted in total.");
     page.value("owp_grants_total", None, leases.values().sum());
     page.family("owp_leases", "gauge", "Leases by state, or by end reason once they ended.");

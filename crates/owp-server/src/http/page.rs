@@ -4,36 +4,64 @@
 use super::feed::shown;
 use super::fresh::Fresh;
 use super::problem::Failure;
+use super::query::{Query, fault};
 use super::{ApiState, assets, events};
 use crate::wire::{Problem, ProblemKind};
 use axum::extract::State;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
-use owp_engine::{Overview, RepoView, TaskTitle, Undelivered};
+use owp_engine::{Overview, RepoView, TaskTitle, Totals, Undelivered};
 use owp_pool::Timestamp;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
 use owp_pool::text::tidy_line;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Titles are truncated to this length.
 const TITLE_MAX_CHARS: usize = 80;
 
-/// The cached page.
-pub(super) type Latest = Fresh<String>;
+/// Most pages that are cached; anybody can ask for any number.
+const CACHED_PAGES: usize = 64;
+/// The largest page number.
+const PAGE_MAX: i64 = 1_000_000;
 
-/// Serves the page, at most a second old.
-pub(super) async fn show(State(api): State<ApiState>) -> Result<Html<String>, Failure> {
-    Ok(Html(api.page.get(api.engine.store().clock(), render(&api)).await?))
+/// The cached pages by their numbers.
+#[derive(Default)]
+pub(super) struct Latest(Mutex<BTreeMap<i64, Arc<Fresh<String>>>>);
+
+impl Latest {
+    /// Returns the cache of a page.
+    fn of(&self, page: i64) -> Arc<Fresh<String>> {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.len() >= CACHED_PAGES && !pages.contains_key(&page) {
+            pages.clear();
+        }
+        Arc::clone(pages.entry(page).or_default())
+    }
 }
 
-async fn render(api: &ApiState) -> Result<String, Failure> {
-    let overview = api.engine.views().overview().await?;
+/// Serves the page, at most a second old. It shows the public repositories, some of them at a time.
+pub(super) async fn show(State(api): State<ApiState>, query: Query) -> Result<Html<String>, Failure> {
+    let page = match query.given("page")? {
+        None => 1,
+        Some(text) => {
+            let page = text.parse().ok().filter(|page| (1..=PAGE_MAX).contains(page));
+            page.ok_or_else(|| fault("page", "must be a whole number from 1"))?
+        }
+    };
+    Ok(Html(api.page.of(page).get(api.engine.store().clock(), render(&api, page)).await?))
+}
+
+async fn render(api: &ApiState, page: i64) -> Result<String, Failure> {
+    let overview = api.engine.views().overview(page).await?;
     let body = html! {
-        (figures(&overview))
+        (figures(&overview.totals))
         section aria-labelledby="repositories" {
             h2 id="repositories" { "Repositories" }
             (repositories(&overview.repos))
+            (pager(overview.page, overview.pages))
         }
         (undelivered(&overview.undelivered))
         section aria-labelledby="events" {
@@ -41,7 +69,7 @@ async fn render(api: &ApiState) -> Result<String, Failure> {
             (recent_events(&overview))
         }
     };
-    Ok(status_document(overview.now, &body).into_string())
+    Ok(status_document(overview.totals.now, &body).into_string())
 }
 
 /// Renders a problem as a page for browsers.
@@ -119,23 +147,36 @@ fn state_words(state: TaskState) -> &'static str {
     }
 }
 
-fn figures(overview: &Overview) -> Markup {
+fn figures(totals: &Totals) -> Markup {
     html! {
         section aria-labelledby="glance" {
             h2 id="glance" { "At a glance" }
             dl.figures {
-                div { dt { "workers online" } dd { (overview.workers_online) } }
-                @for (state, count) in &overview.tasks {
+                div { dt { "workers online" } dd { (totals.workers_online) } }
+                @for (state, count) in &totals.tasks {
                     div { dt { "tasks " (state_words(*state)) } dd { (count) } }
                 }
-                div { dt { "deliveries waiting" } dd { (overview.pending_deliveries) } }
-                @if overview.dead_deliveries > 0 {
-                    div.trouble { dt { "deliveries given up" } dd { (overview.dead_deliveries) } }
+                div { dt { "deliveries waiting" } dd { (totals.pending_deliveries) } }
+                @if totals.dead_deliveries > 0 {
+                    div.trouble { dt { "deliveries given up" } dd { (totals.dead_deliveries) } }
                 }
-                div { dt { "comments to write" } dd { (overview.open_comments) } }
-                @if overview.dead_comments > 0 {
-                    div.trouble { dt { "comments given up" } dd { (overview.dead_comments) } }
+                div { dt { "comments to write" } dd { (totals.open_comments) } }
+                @if totals.dead_comments > 0 {
+                    div.trouble { dt { "comments given up" } dd { (totals.dead_comments) } }
                 }
+            }
+        }
+    }
+}
+
+/// Renders links to the pages before and after, if there are any.
+fn pager(page: i64, pages: i64) -> Markup {
+    html! {
+        @if pages > 1 {
+            nav.pager aria-label="Pages of repositories" {
+                @if page > 1 { a rel="prev" href={ "/?page=" (page - 1) } { "Previous page" } " " }
+                span { "Page " (page) " of " (pages) }
+                @if page < pages { " " a rel="next" href={ "/?page=" (page + 1) } { "Next page" } }
             }
         }
     }
@@ -311,7 +352,6 @@ mod tests {
     use super::*;
     use owp_pool::budget::CountState;
     use owp_pool::policy::BudgetSource;
-    use std::collections::BTreeMap;
 
     fn repo(open_pulls: i64, leases: i64) -> RepoView {
         RepoView {
@@ -360,6 +400,24 @@ mod tests {
         let mut unsure = repo(0, 0);
         unsure.budget.count = CountState::Never;
         assert!(repository(&unsure).into_string().contains("has not counted"));
+    }
+
+    #[test]
+    fn a_long_list_of_repositories_has_pages() {
+        assert_eq!(pager(1, 1).into_string(), "");
+        let (first, middle) = (pager(1, 3).into_string(), pager(2, 3).into_string());
+        assert!(!first.contains("Previous") && first.contains(r#"href="/?page=2""#), "{first}");
+        assert!(middle.contains(r#"href="/?page=1""#) && middle.contains(r#"href="/?page=3""#), "{middle}");
+        assert!(!pager(3, 3).into_string().contains("Next"));
+    }
+
+    #[test]
+    fn any_number_of_pages_takes_a_bounded_cache() {
+        let latest = Latest::default();
+        for page in 1..1_000 {
+            let _cache = latest.of(page);
+        }
+        assert!(latest.0.lock().unwrap().len() <= CACHED_PAGES);
     }
 
     #[test]

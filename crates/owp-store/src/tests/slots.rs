@@ -25,7 +25,19 @@ async fn weighed(bench: &Bench, repo: &RepoId, policy: &Policy) -> Slots {
 
 async fn weigh_in(tx: &mut Tx, id: &RepoId, policy: &Policy) -> Result<Slots, StoreError> {
     let (pulls, leases) = (tx.slots().pulls_in_play(id).await?, tx.slots().leases_in_play(id).await?);
-    Ok(weigh(&pulls, &leases, &tx.slots().agents_in_play(id).await?, policy, tx.now()))
+    let agents = tx.slots().agents_in_play(id).await?;
+    let page = tx.slots().of_page("", "~").await?.remove(id).unwrap_or_default();
+    assert_eq!(
+        format!("{pulls:?} {leases:?} {agents:?}"),
+        format!("{:?} {:?} {:?}", page.pulls, page.leases, page.agents)
+    );
+    let others = (tx.slots().count_other_pulls(id, true).await?, tx.slots().count_other_pulls(id, false).await?);
+    assert_eq!(others, (page.other_pulls, page.other_pulls - page.other_drafts));
+    if !tx.repos().get(id).await?.unwrap().managed {
+        let reviews = tx.slots().manual_reviews(id).await?;
+        assert_eq!(format!("{reviews:?}"), format!("{:?}", page.reviews));
+    }
+    Ok(weigh(&pulls, &leases, &agents, policy, tx.now()))
 }
 
 async fn pulls(bench: &Bench, repo: &RepoId, policy: &Policy) -> i64 {

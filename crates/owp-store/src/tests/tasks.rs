@@ -204,7 +204,7 @@ on_both_engines! {
         let (mut by_state, by_repo, here, there) = bench.read({
             let (repo, other) = (repo.clone(), other.clone());
             move |tx| Box::pin(async move {
-                let counts = (tx.tasks().count_by_state().await?, tx.repos().task_counts().await?);
+                let counts = (tx.tasks().count_by_state().await?, tx.repos().task_counts("acme/comet", "acme/rocket").await?);
                 Ok((counts.0, counts.1, tx.tasks().live_issues(&repo).await?, tx.tasks().live_issues(&other).await?))
             })
         }).await;

@@ -5,7 +5,7 @@ const stale = document.getElementById("stale");
 async function refresh() {
   if (document.hidden) return;
   try {
-    const answer = await fetch("/", { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10000) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("main");
