@@ -14,6 +14,8 @@ use tracing::Instrument;
 
 /// Polling interval without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Time for the writes of others between two batches of history.
+const HISTORY_PAUSE: Duration = Duration::from_millis(50);
 const HOURLY: Duration = Duration::from_secs(3600);
 const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -61,6 +63,26 @@ const FEED: Loop = Loop {
     step: |engine| async { engine.feed().step_feed().await }.boxed(),
     notification: Some(|engine| async { engine.feed().event_came().await }.boxed()),
     idle: POLL_INTERVAL,
+    github: false,
+    limit: DATABASE_LIMIT,
+};
+
+/// Pauses between two batches, so that others write as fast as before.
+const HISTORY: Loop = Loop {
+    name: "history",
+    copies: 1,
+    step: |engine| {
+        async {
+            let more = engine.history().step_history().await?;
+            if more {
+                tokio::time::sleep(HISTORY_PAUSE).await;
+            }
+            Ok(more)
+        }
+        .boxed()
+    },
+    notification: None,
+    idle: HOURLY,
     github: false,
     limit: DATABASE_LIMIT,
 };
@@ -127,7 +149,7 @@ const WITH_GITHUB: [Loop; 6] = [
 /// Starts every loop. They end when `stop` is cancelled.
 pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let mut running = vec![tokio::spawn(schedule(engine.clone(), waiting, stop.clone()))];
-    for kind in WITH_GITHUB.iter().chain([&EXPIRY, &FEED]) {
+    for kind in WITH_GITHUB.iter().chain([&EXPIRY, &FEED, &HISTORY]) {
         for _ in 0..kind.copies {
             running.push(tokio::spawn(kind.run(engine.clone(), stop.clone())));
         }

@@ -8,9 +8,11 @@ use super::untrusted::visible;
 use super::{loops, usage_error};
 use clap::Args;
 use owp_base::clock::{Clock, Entropy};
-use owp_config::{ConfigError, Environment};
+use owp_config::{ConfigError, Environment, History};
 use owp_config::{Obstacle, ServeConfig, Spans, weakness};
-use owp_engine::{Engine, EngineError, FeedSettings, GitHubSide, Hub, PublicUrl, Settings, SetupSettings};
+use owp_engine::{
+    Engine, EngineError, FeedSettings, GitHubSide, HistorySettings, Hub, PublicUrl, Settings, SetupSettings,
+};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 use owp_server::http::{self, ApiState, router};
@@ -19,6 +21,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
@@ -45,6 +48,12 @@ pub struct ServeArgs {
     /// sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE [env: OWP_DATABASE_URL] [default: sqlite:owp.db]
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    /// Remove events, ended leases and finished tasks that are older; at least 30 [env: OWP_HISTORY_DAYS] [default: keep everything]
+    #[arg(long, value_name = "DAYS")]
+    pub history_days: Option<String>,
+    /// Write what is removed to this folder first, as JSON lines [env: OWP_HISTORY_ARCHIVE]
+    #[arg(long, value_name = "FOLDER")]
+    pub history_archive: Option<PathBuf>,
 }
 
 /// The parts of a server.
@@ -159,7 +168,9 @@ impl Drop for Running {
 
 /// Runs the subcommand: serves until SIGINT or SIGTERM.
 pub async fn run(args: ServeArgs, env: &Environment) -> ExitCode {
-    let config = match ServeConfig::load(env, args.listen.as_deref(), args.database.as_deref()) {
+    let history = History::load(env, args.history_days.as_deref(), args.history_archive);
+    let config = ServeConfig::load(env, args.listen.as_deref(), args.database.as_deref());
+    let config = match config.and_then(|config| Ok(ServeConfig { history: history?, ..config })) {
         Ok(config) => config,
         Err(error) => return usage_error(&error),
     };
@@ -237,6 +248,9 @@ async fn serve(
             trusted_proxies: config.trusted_proxies,
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
             redeliver_at,
+            history: config
+                .history
+                .map(|history| HistorySettings { keep: Span::days(history.days), archive: history.archive }),
             setup: setup.clone(),
             public_url: PublicUrl::of(&config.api_url, config.public_url.as_deref()),
             ..settings(config.open_registration, config.spans)

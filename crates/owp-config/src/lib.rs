@@ -7,6 +7,7 @@ mod admin_token;
 mod credentials;
 mod environment;
 mod github;
+mod history;
 mod limits;
 mod public_url;
 
@@ -14,6 +15,7 @@ pub use admin_token::{admin_token, weakness};
 pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
 pub use github::GitHubApp;
+pub use history::History;
 pub use limits::{IpRange, RateLimit};
 pub use public_url::{Obstacle, is_this_machine, web_origin};
 
@@ -77,6 +79,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         "OWP_EVENTS_REPLAY",
         "Number of latest events that a client of `GET /v1/events` can catch up on. Default `100000`.",
+    ),
+    (
+        "OWP_HISTORY_DAYS",
+        "Number of days, at least 30, after which events, ended leases and finished tasks are removed. Default: everything is kept.",
+    ),
+    (
+        "OWP_HISTORY_ARCHIVE",
+        "Folder in which what `OWP_HISTORY_DAYS` removes is written first, as JSON lines. Default: it is not archived.",
     ),
     ("OWP_COMMENT_SPACING", "Minimum time between two comments of one installation, such as `1s` (the default)."),
     (
@@ -162,6 +172,8 @@ pub struct ServeConfig {
     pub trusted_proxies: Vec<IpRange>,
     /// Number of latest events a disconnected client can catch up on.
     pub events_replay: i64,
+    /// How long history is kept; `None` keeps everything.
+    pub history: Option<History>,
     /// Cron schedule for asking GitHub to redeliver failed deliveries; `None` means the default.
     pub redeliver_at: Option<String>,
     /// Durations that override the defaults.
@@ -212,6 +224,7 @@ impl ServeConfig {
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies,
             events_replay: events_replay(env)?,
+            history: None,
             redeliver_at: env.get("OWP_REDELIVER_AT"),
             spans: Spans {
                 comment_spacing: span(env, "OWP_COMMENT_SPACING")?,

@@ -57,6 +57,17 @@ pub enum EngineError {
     /// GitHub does not show the comment whose commands are to run, or its repository.
     #[error("GitHub does not show comment {0} at the moment; it is asked again before that is believed")]
     CommentInDoubt(i64),
+    /// The archive of history cannot be written; nothing was removed.
+    #[error("the archive {folder} cannot be written, so history is kept: {cause}")]
+    Archive {
+        /// The folder.
+        folder: String,
+        /// The cause.
+        cause: std::io::Error,
+    },
+    /// History was removed while an export read it.
+    #[error("events were removed as history while they were exported; export them again")]
+    HistoryRemoved,
     /// The change must be made on GitHub, because the App serves the repository.
     #[error("{0}")]
     Managed(String),

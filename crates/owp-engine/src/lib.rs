@@ -10,6 +10,7 @@ mod comments;
 mod error;
 mod events;
 mod facts;
+mod history;
 mod intake;
 mod operator;
 mod policy;
@@ -24,6 +25,7 @@ pub use comments::dead_letters::Undelivered;
 pub use error::{EngineError, Refused};
 pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, FeedView, KindFilter};
 pub use events::hub::{FeedSection, Hub, Pulse, Recent};
+pub use history::HistorySettings;
 pub use intake::inbox::{Accepted, IntakeError};
 pub use operator::actions::{Audit, TrustTarget, Trusted};
 pub use operator::public_url::PublicUrl;
@@ -35,7 +37,9 @@ pub use scheduling::explain::Explanation;
 pub use scheduling::leases::LeaseAct;
 pub use scheduling::schedule::{Planned, Pull};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
-pub use services::{Comments, Feed, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers};
+pub use services::{
+    Comments, Feed, History, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers,
+};
 pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
@@ -128,6 +132,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpRange>,
     /// Limits of the event feed.
     pub feed: FeedSettings,
+    /// How long history is kept; `None` to keep everything.
+    pub history: Option<HistorySettings>,
     /// Settings for registering an App while none is configured; `None` disables `/setup`.
     pub setup: Option<SetupSettings>,
     /// The public address used in comments.
@@ -149,6 +155,7 @@ impl Default for Settings {
             rate_limit: None,
             trusted_proxies: Vec::new(),
             feed: FeedSettings::default(),
+            history: None,
             setup: None,
             public_url: PublicUrl::default(),
         }

@@ -47,6 +47,8 @@ services! {
     Workers from workers;
     /// The event feed.
     Feed from feed;
+    /// Removal of old history.
+    History from history;
     /// Read-only views for pages and lists.
     Views from views;
 }

@@ -58,6 +58,9 @@ impl BudgetSource {
     }
 }
 
+/// Longest cooldown that a policy can set: leases are read for so long after their end.
+pub const COOLDOWN_MAX: Span = Span::days(90);
+
 /// Claim quotas of contributors, and the cooldown after a lapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimits {

@@ -178,6 +178,8 @@ CREATE TABLE outcomes (
   at BIGINT NOT NULL
 );
 CREATE INDEX outcomes_person ON outcomes (person, repo_id, at);
+-- History is removed from its beginning. Likewise tasks_past and leases_past.
+CREATE INDEX outcomes_at ON outcomes (at);
 
 --
 -- Workers and their calls
@@ -316,6 +318,9 @@ CREATE TABLE tasks (
   later_at BIGINT NOT NULL DEFAULT 0,
   -- Time of the last request to GitHub about a task that is held until GitHub answers.
   asked_at BIGINT NOT NULL DEFAULT 0,
+  -- Time since which the task is over and nobody offers it: GitHub showed its issue closed or without the label. NULL
+  -- while GitHub may show the issue open and labelled, and for a task with an external id, which can be added again.
+  past_since BIGINT,
 
   -- The planner finds candidates by class and rank. Tasks of one class have the same requirements and are assigned to
   -- the same users. A class that would be too long for an index is the task's own.
@@ -341,6 +346,7 @@ CREATE INDEX tasks_reserved ON tasks (reserved_until) WHERE reserved_until IS NO
 CREATE INDEX tasks_state ON tasks (repo_id, state, id);
 CREATE INDEX tasks_of_state ON tasks (state, id);
 CREATE INDEX tasks_of_repo ON tasks (repo_id, id);
+CREATE INDEX tasks_past ON tasks (past_since, id) WHERE past_since IS NOT NULL;
 
 -- Merged tasks of each contributor, counted by the moves that change them.
 CREATE TABLE merges (
@@ -408,6 +414,7 @@ CREATE INDEX leases_live_repo ON leases (repo_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_live_person ON leases (person, repo_id) WHERE ended_at IS NULL;
 CREATE INDEX leases_due ON leases (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX leases_ended ON leases (repo_id, ended_at);
+CREATE INDEX leases_past ON leases (ended_at, id) WHERE ended_at IS NOT NULL;
 -- The end of a lease claimed by comment is reported on its issue.
 CREATE INDEX leases_untold ON leases (worker_id, ended_at) WHERE ended_at IS NOT NULL AND told = 0 AND via = 'rest';
 CREATE INDEX leases_lapsed ON leases (person, repo_id, ended_at) WHERE state IN ('expired', 'ack_timeout');
@@ -637,6 +644,13 @@ CREATE TABLE chains (
   hash TEXT NOT NULL
 );
 
+-- The end of what was removed as history from a hash chain: the first event that is kept follows it.
+CREATE TABLE chain_anchors (
+  chain TEXT PRIMARY KEY,
+  seq BIGINT NOT NULL,
+  hash TEXT NOT NULL
+);
+
 -- Audit events.
 CREATE TABLE events (
   chain TEXT NOT NULL,
@@ -670,6 +684,14 @@ CREATE TABLE feed (
   head BIGINT NOT NULL
 );
 INSERT INTO feed (id, head) VALUES (1, 0);
+
+-- The number in the feed of the last event that was removed as history. One row, which replicas lock to remove events
+-- one after the other.
+CREATE TABLE history (
+  id BIGINT PRIMARY KEY,
+  feed_floor BIGINT NOT NULL
+);
+INSERT INTO history (id, feed_floor) VALUES (1, 0);
 
 --
 -- Processes

@@ -32,6 +32,7 @@ statements! {
     // Only the latest events, so that hidden ones do not cause a scan of the whole table.
     EVENTS_PUBLIC = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM (SELECT ", columns!(events), " FROM events ORDER BY id DESC LIMIT 500) e
         JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1");
+    CHAIN_ANCHOR = "SELECT seq, hash FROM chain_anchors WHERE chain = $1";
     EVENTS_CHAIN = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq");
     CHAIN_HEAD = "SELECT seq, hash FROM chains WHERE chain = $1";
@@ -196,25 +197,34 @@ impl Audit<'_> {
         self.all(query(EVENTS_CHAIN).bind(chain)).await?.iter().map(event_row).collect()
     }
 
-    /// Verifies a chain and returns its number of events.
+    /// Verifies what is kept of a chain, from the last event that was removed as history, and returns its number of
+    /// events.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for the first event that does not match, or for a wrong end of the chain.
     pub async fn verify(&mut self, chain: &str) -> Result<usize, StoreError> {
         let rows = self.all(query(EVENTS_CHAIN).bind(chain)).await?;
-        let mut previous = String::new();
+        let (removed, mut previous) = self.end_of(CHAIN_ANCHOR, chain).await?;
+        let removed = usize::try_from(removed).unwrap_or(0);
         for (index, row) in rows.iter().enumerate() {
-            previous = verify_link(chain, index, row, &previous)?;
+            previous = verify_link(chain, removed + index, row, &previous)?;
         }
-        let head = self.one(query(CHAIN_HEAD).bind(chain)).await?;
-        let head: (i64, String) = match head {
-            Some(head) => (head.try_get("seq")?, head.try_get("hash")?),
-            None => (0, String::new()),
-        };
-        if usize::try_from(head.0).is_ok_and(|seq| seq == rows.len()) && head.1 == previous {
+        let head = self.end_of(CHAIN_HEAD, chain).await?;
+        if usize::try_from(head.0).is_ok_and(|seq| seq == removed + rows.len()) && head.1 == previous {
             return Ok(rows.len());
         }
         Err(StoreError::Corrupt(format!("chain {chain} does not end where it was sealed, at event {}", head.0)))
+    }
+
+    /// Returns the position and the hash of the last event that was removed from a chain as history; 0 and nothing if
+    /// none was.
+    pub async fn anchor(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
+        self.end_of(CHAIN_ANCHOR, chain).await
+    }
+
+    async fn end_of(&mut self, sql: &'static str, chain: &str) -> Result<(i64, String), StoreError> {
+        let row = self.one(query(sql).bind(chain)).await?;
+        row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))
     }
 }
 

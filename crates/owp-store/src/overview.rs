@@ -72,6 +72,7 @@ impl super::Store {
             super::doubts::STATEMENTS,
             super::events::STATEMENTS,
             super::feed::STATEMENTS,
+            super::history::STATEMENTS,
             super::idempotency::STATEMENTS,
             super::installations::STATEMENTS,
             super::leases::STATEMENTS,

@@ -24,8 +24,12 @@ statements! {
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
         reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
         title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
-        withheld_until = $18
+        withheld_until = $18,
+        past_since = CASE WHEN $2 IN ('closed', 'merged') THEN COALESCE(past_since, CAST($19 AS BIGINT)) END
         WHERE id = $1 AND epoch <= $3";
+    TASK_PAST = "UPDATE tasks SET past_since = $2 WHERE id = $1 AND past_since IS NULL AND external_id IS NULL
+        AND state IN ('closed', 'merged')";
+    TASK_OFFERED = "UPDATE tasks SET past_since = NULL WHERE id = $1 AND past_since IS NOT NULL";
     TASK_MERGED_BY = "SELECT last_holder FROM tasks WHERE id = $1 AND state = 'merged'";
     TASK_DESCRIBE = "UPDATE tasks SET title = $2, description = $3, estimate = $4, priority = $5, skills = $6,
         area = $7, tier = $8, assignees = $9 WHERE id = $1";
@@ -193,9 +197,23 @@ impl Tasks<'_> {
             withheld: task.withheld.as_ref().map(|withheld| withheld.why.as_str()),
             withheld_until: task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0),
         });
+        // A closed task is one whose issue is not offered. A merged one may still be: its issue can stay open.
+        let is_past = task.state == TaskState::Closed || (task.state == TaskState::Merged && task.issue.is_none());
+        let past_since = Some(self.now().0).filter(|_| is_past && task.external_id.is_none());
         self.defer(query(COUNT_MOVE).bind(task.id.as_str()).bind(task.state.name()), None).await?;
         let moved_on = StoreError::Corrupt(format!("task {} has moved on", task.id));
-        self.defer(update, Some(moved_on)).await.map(drop)
+        self.defer(update.bind(past_since), Some(moved_on)).await.map(drop)
+    }
+
+    /// Records that nobody offers a task any more, if it is over: it can be removed as history one day.
+    pub async fn note_past(&mut self, id: &TaskId) -> Result<(), StoreError> {
+        let now = self.now().0;
+        self.run(query(TASK_PAST).bind(id.as_str()).bind(now)).await.map(drop)
+    }
+
+    /// Records that GitHub offers a task that is over, so that it cannot be removed as history.
+    pub async fn note_offered(&mut self, id: &TaskId) -> Result<(), StoreError> {
+        self.run(query(TASK_OFFERED).bind(id.as_str())).await.map(drop)
     }
 
     /// Writes the fields of a task that come from its issue.

@@ -49,6 +49,8 @@ struct Verdict {
     verified: bool,
     events: i64,
     broken_at: Option<i64>,
+    #[serde(default)]
+    removed: i64,
 }
 
 /// Exports or verifies the chain.
@@ -105,7 +107,11 @@ async fn read(
 fn checked(of: &Of, verdict: &Verdict) -> Result<String, Failure> {
     let name = of.repo.as_deref().map_or_else(|| "events that belong to no repository".to_owned(), word);
     if verdict.verified {
-        return Ok(format!("The audit log of {name} is intact: {}.", count(verdict.events, "event")));
+        let removed = match verdict.removed {
+            0 => String::new(),
+            removed => format!(", after {} that were removed as history", count(removed, "event")),
+        };
+        return Ok(format!("The audit log of {name} is intact: {}{removed}.", count(verdict.events, "event")));
     }
     let place = match verdict.broken_at {
         Some(at) => format!("it breaks at event {at}"),
@@ -118,7 +124,7 @@ fn checked(of: &Of, verdict: &Verdict) -> Result<String, Failure> {
 fn report(context: &AdminContext, of: &Of, verdict: &Verdict, file: Option<&PathBuf>) -> Result<(), Failure> {
     let found = json!({
         "repo": of.repo, "verified": verdict.verified, "events": verdict.events, "broken_at": verdict.broken_at,
-        "file": file.map(|path| Value::from(path.display().to_string())),
+        "removed": verdict.removed, "file": file.map(|path| Value::from(path.display().to_string())),
     });
     let words = checked(of, verdict).map_err(|failure| failure.with_completed(found.clone()))?;
     match (context.json, file) {

@@ -19,6 +19,7 @@ fn the_log_is_exported_whole_and_verified() {
       "broken_at": null,
       "events": 0,
       "file": null,
+      "removed": 0,
       "repo": null,
       "schema_version": 1,
       "verified": true

@@ -156,8 +156,8 @@ async fn what_fails_for_a_day_is_given_up_and_reported(db: Db) {
         w.settle().await;
     }
     assert_eq!(w.events("delivery.dead").await, 1);
-    let overview = w.engine.views().overview().await.unwrap();
-    assert_eq!((overview.pending_deliveries, overview.dead_deliveries), (0, 1));
+    let overview = w.engine.views().overview(1).await.unwrap();
+    assert_eq!((overview.totals.pending_deliveries, overview.totals.dead_deliveries), (0, 1));
     w.github.clear_faults();
     w.advance(Span::hours(1));
     w.settle().await;
@@ -233,7 +233,7 @@ async fn an_hour_of_silence_only_delays(db: Db) {
     assert_eq!(w.state(issue).await, "leased", "{:#?}", w.ours(issue));
     assert_eq!(visible(&w, issue, "this task is yours until"), 1);
     assert_eq!(w.engine.workers().pull_work(&worker).await.unwrap().items.len(), 1);
-    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.views().totals().await.unwrap().pending_deliveries, 0);
     w.settle().await;
     w.check_promises().await;
 }
@@ -256,8 +256,12 @@ async fn a_locked_conversation_and_a_deleted_issue_end_as_dead_letters(db: Db) {
     ten_minutes(&w).await;
     assert_eq!(w.state(deleted).await, "closed");
     assert_eq!(w.events("comment.dead").await, 2);
-    let overview = w.engine.views().overview().await.unwrap();
-    assert_eq!((overview.open_comments, overview.dead_comments), (0, 2), "reported, and nobody waits for them");
+    let overview = w.engine.views().overview(1).await.unwrap();
+    assert_eq!(
+        (overview.totals.open_comments, overview.totals.dead_comments),
+        (0, 2),
+        "reported, and nobody waits for them"
+    );
     w.check_promises().await;
 }
 

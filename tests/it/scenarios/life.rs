@@ -102,7 +102,7 @@ async fn a_repository_that_was_removed_keeps_its_holders_and_goes_on_when_it_is_
     w.advance(Span::days(5));
     w.settle().await;
     assert_eq!(comment_writes(&w), writes, "nothing is written where the App may not");
-    assert_eq!(w.engine.views().overview().await.unwrap().dead_comments, 0);
+    assert_eq!(w.engine.views().totals().await.unwrap().dead_comments, 0);
     w.github.change_installation(installation, &[REPO], &[]).unwrap();
     w.settle().await;
     assert_eq!(waits(&w, &worker).await, None);
@@ -168,8 +168,8 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     }
     assert_eq!(kept(&w).await, reads);
     assert_eq!((w.state(issue).await, w.ours(issue).len()), ("leased", 0));
-    let overview = w.engine.views().overview().await.unwrap();
-    assert_eq!((overview.open_comments, overview.dead_comments), (1, 0), "it waits and is not given up");
+    let overview = w.engine.views().overview(1).await.unwrap();
+    assert_eq!((overview.totals.open_comments, overview.totals.dead_comments), (1, 0), "it waits and is not given up");
 
     w.github.grant(installation, granted(&[("metadata", "read")])).unwrap();
     w.github.expire_tokens();
@@ -210,7 +210,7 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
 
     mona.transfer_repo(there, "nobody-else").unwrap();
     w.settle().await;
-    let view = w.engine.views().overview().await.unwrap();
+    let view = w.engine.views().overview(1).await.unwrap();
     let stopped = view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().stopped.clone();
     assert!(stopped.unwrap().contains("removed"));
     w.advance(Span::days(9));
@@ -222,7 +222,7 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
     assert_eq!(w.state(issue).await, "leased", "bo's time stood still");
     w.say("bo", issue, "/owp release").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert_eq!(w.engine.views().overview().await.unwrap().repos.len(), 2, "it is one repository through all of it");
+    assert_eq!(w.engine.views().overview(1).await.unwrap().repos.len(), 2, "it is one repository through all of it");
     w.check_promises().await;
 }
 
@@ -257,13 +257,13 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     assert!(shown.terms.is_some(), "what the repository asks of the work");
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    let view = w.engine.views().overview().await.unwrap();
+    let view = w.engine.views().overview(1).await.unwrap();
     assert!(view.repos.is_empty() && view.events.is_empty() && view.titles.is_empty(), "{view:?}");
     assert!(w.engine.views().show_task(task.clone(), false).await.is_err());
     assert!(w.engine.views().show_task(task.clone(), true).await.is_ok(), "the operator sees it");
     mona.set_private(REPO, false).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.views().overview().await.unwrap().repos.len(), 1);
+    assert_eq!(w.engine.views().overview(1).await.unwrap().repos.len(), 1);
     assert!(w.engine.views().show_task(task, false).await.is_ok());
     w.check_promises().await;
 }
@@ -329,7 +329,7 @@ async fn what_could_not_be_said_in_a_locked_conversation_is_said_when_it_is_unlo
     w.settle().await;
     assert_eq!(w.ours(issue).len(), 2);
     w.only(issue, "/owp extend");
-    assert_eq!(w.engine.views().overview().await.unwrap().dead_comments, 0);
+    assert_eq!(w.engine.views().totals().await.unwrap().dead_comments, 0);
     w.check_promises().await;
 }
 

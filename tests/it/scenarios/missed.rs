@@ -84,7 +84,7 @@ async fn every_page_is_read_and_each_failed_attempt_asked_for_once(db: Db) {
     assert_eq!((asked.len(), asked.iter().collect::<BTreeSet<_>>().len()), (230, 230));
     let asks: Vec<i64> = w.github.requests().iter().filter(|r| r.path.ends_with("/attempts")).map(|r| r.at).collect();
     assert!(asks.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "a second apart");
-    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.views().totals().await.unwrap().pending_deliveries, 0);
     w.check_promises().await;
 }
 

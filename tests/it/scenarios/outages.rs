@@ -129,7 +129,7 @@ async fn state_of(w: &World, cast: &Cast) -> Vec<String> {
             }
         });
     }
-    let view = w.engine.views().overview().await.unwrap();
+    let view = w.engine.views().overview(1).await.unwrap();
     let repo = view.repos.iter().find(|one| one.name == repo).unwrap();
     found.push(format!("{} of {}, {:?}", repo.budget.used(), repo.budget.limit, repo.stopped));
     found
@@ -172,7 +172,7 @@ async fn outage(db: Db, hours: i64) {
     let slots = |w: &World| {
         let (engine, repo) = (w.engine.clone(), cast.repo);
         async move {
-            let view = engine.views().overview().await.unwrap();
+            let view = engine.views().overview(1).await.unwrap();
             view.repos.into_iter().find(|one| one.name == repo).map(|one| (one.budget.used(), one.budget.limit))
         }
     };

@@ -66,7 +66,7 @@ async fn a_limit_costs_one_request_however_many_deliveries_wait(db: Db) {
         w.github.clear_faults();
         w.advance(Span::secs(1));
         w.settle().await;
-        assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
+        assert_eq!(w.engine.views().totals().await.unwrap().pending_deliveries, 0);
         assert!(issues.iter().all(|issue| !w.ours(*issue).is_empty()), "everybody was answered");
         w.check_promises().await;
     }
@@ -149,7 +149,7 @@ async fn a_limited_installation_hides_no_other(db: Db) {
     w.github.take_deliveries();
     assert!(w.engine.intake().step_installations().await.is_err(), "the limited one could not be read");
     work(&w).await;
-    let view = w.engine.views().overview().await.unwrap();
+    let view = w.engine.views().overview(1).await.unwrap();
     let served: Vec<&str> = view.repos.iter().map(|repo| repo.name.as_str()).collect();
     assert_eq!(served, ["able/one", REPO, "zeta/two"]);
     w.check_promises().await;

@@ -124,8 +124,8 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
                 wait = Wait::SHORT;
                 continue;
             }
-            let overview = w.engine.views().overview().await.unwrap();
-            if overview.open_comments == 0 && overview.pending_deliveries == 0 {
+            let overview = w.engine.views().overview(1).await.unwrap();
+            if overview.totals.open_comments == 0 && overview.totals.pending_deliveries == 0 {
                 break;
             }
             wait.pass(&w);

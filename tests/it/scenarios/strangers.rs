@@ -119,7 +119,7 @@ async fn slow_answers_do_not_make_a_comment_be_read_twice(db: Db) {
     w.settle().await;
     assert_eq!(w.calls("/users/"), 4);
     assert_eq!(w.events("person.joined").await, 1);
-    assert_eq!(w.engine.views().overview().await.unwrap().pending_deliveries, 0);
+    assert_eq!(w.engine.views().totals().await.unwrap().pending_deliveries, 0);
     w.check_promises().await;
 }
 

@@ -205,7 +205,7 @@ async fn a_late_command_whose_comment_is_gone_is_dropped(db: Db) {
     hear(&w).await;
     ten_minutes(&w).await;
     assert_eq!(w.state(issue).await, "ready");
-    let open = w.engine.views().overview().await.unwrap().pending_deliveries;
+    let open = w.engine.views().totals().await.unwrap().pending_deliveries;
     assert_eq!(open, 0, "it is not asked for again");
     w.check_promises().await;
 }
@@ -251,7 +251,7 @@ async fn a_command_in_a_repository_that_left_is_dropped(db: Db) {
         hear(&w).await;
         w.advance(Span::minutes(15));
     }
-    let open = w.engine.views().overview().await.unwrap().pending_deliveries;
+    let open = w.engine.views().totals().await.unwrap().pending_deliveries;
     assert_eq!(open, 0, "it is not asked for again");
     assert_eq!(w.events("delivery.dead").await, 0);
     w.check_promises().await;

@@ -138,7 +138,8 @@ pub enum FeedStart {
 pub enum FeedPage {
     /// A page, and whether more events follow.
     Page(FeedSection, bool),
-    /// The position is older than the replay limit, or never existed. The feed ends at this number.
+    /// The position is older than the replay limit or than the events that are kept, or never existed. The feed ends at
+    /// this number.
     Stale(i64),
 }
 
@@ -151,7 +152,7 @@ impl Feed<'_> {
         let fresh = self
             .read(transaction!(|tx| {
                 let head = tx.feed().head().await?;
-                let floor = (head - TAIL).max(0);
+                let floor = (head - TAIL).max(tx.history().feed_floor().await?);
                 let after = known.filter(|known| *known <= head).map_or(floor, |known| known.max(floor));
                 let rows = if head > after { tx.feed().page(after, TAIL).await? } else { Vec::new() };
                 let rows = rows.into_iter().map(|(row, _)| row).collect();
@@ -185,7 +186,7 @@ impl Feed<'_> {
         let replay = self.settings().feed.replay;
         self.read(transaction!(|tx| {
             let head = tx.feed().head().await?;
-            let oldest = (head - replay).max(0);
+            let oldest = (head - replay).max(tx.history().feed_floor().await?);
             let after = match start {
                 FeedStart::Oldest => oldest,
                 FeedStart::Now => head,

@@ -42,6 +42,7 @@ pub struct Trusted {
 #[derive(Debug, Clone)]
 pub struct Audit {
     chain: String,
+    removed: i64,
     after: i64,
     previous: String,
     head: (i64, String),
@@ -230,16 +231,26 @@ impl Operator<'_> {
                 None => GLOBAL_CHAIN.to_owned(),
             };
             let head = tx.audit().head(&chain).await?;
-            Ok(Audit { chain, after: 0, previous: String::new(), head })
+            let (after, previous) = tx.audit().anchor(&chain).await?;
+            Ok(Audit { chain, removed: after, after, previous, head })
         }))
         .await
     }
 
     /// Returns the next events of an export, up to the end of the chain when the export began; none at the end.
+    ///
+    /// # Errors
+    /// [`EngineError::HistoryRemoved`] if events that the export did not reach were removed since it began.
     pub async fn audit_page(&self, audit: &mut Audit) -> Result<Vec<AuditRow>, EngineError> {
         let (chain, after, previous) = (audit.chain.clone(), audit.after, audit.previous.clone());
-        let mut page =
-            self.read(transaction!(|tx| Ok(tx.audit().page(&chain, after, &previous, AUDIT_PAGE).await?))).await?;
+        let mut page = self
+            .read(transaction!(|tx| {
+                if tx.audit().anchor(&chain).await?.0 > after {
+                    return Err(EngineError::HistoryRemoved);
+                }
+                Ok(tx.audit().page(&chain, after, &previous, AUDIT_PAGE).await?)
+            }))
+            .await?;
         page.retain(|row| row.event.seq <= audit.head.0);
         if let Some(last) = page.last() {
             audit.after = last.event.seq;
@@ -250,6 +261,12 @@ impl Operator<'_> {
 }
 
 impl Audit {
+    /// Returns the number of events that were removed as history; the export begins after them.
+    #[must_use]
+    pub fn removed(&self) -> i64 {
+        self.removed
+    }
+
     /// Returns true when the events read so far end at the chain's head, as recorded when the export began.
     #[must_use]
     pub fn is_at_its_seal(&self) -> bool {

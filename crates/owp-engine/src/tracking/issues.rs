@@ -116,6 +116,7 @@ pub(crate) async fn apply(
         return Ok(Some(task));
     }
     if offered {
+        tx.tasks().note_offered(&task.id).await?;
         let basis = Known { task: &task, record: &extras.approval }.basis();
         if details.basis.as_ref() != Some(&basis) && !is_planted(Plant::LateJudgementIsApplied) {
             // GitHub was asked before another look changed the task.
@@ -124,6 +125,7 @@ pub(crate) async fn apply(
         return update(tx, repo, task, extras, (details, &reading)).await.map(Some);
     }
     if task.state.is_over() {
+        tx.tasks().note_past(&task.id).await?;
         return Ok(Some(task));
     }
     if info.is_open() && !info.is_pull && details.proof != LabelEvidence::Signed {
@@ -362,6 +364,7 @@ async fn lose(
     if told {
         let extras = tx.tasks().extras(&task.id).await?;
         tx.tasks().set_extras(&task.id, &TaskExtras { issue_updated_at: FOR_GOOD, ..extras }).await?;
+        tx.tasks().note_past(&task.id).await?;
     }
     if task.state.is_over() {
         return Ok(Some(task));

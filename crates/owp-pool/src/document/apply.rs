@@ -6,7 +6,7 @@ use super::{Document, MAX_WARN_BEFORE};
 use crate::Span;
 use crate::branch::BranchTemplate;
 use crate::labels::{LabelRules, NAME_MAX_CHARS, normalise_area};
-use crate::policy::{ClaimLimits, Contract, Gates, Lane, Policy, Record, TierRule};
+use crate::policy::{COOLDOWN_MAX, ClaimLimits, Contract, Gates, Lane, Policy, Record, TierRule};
 use crate::reputation::Score;
 use crate::schedule::Schedule;
 use crate::text::is_hidden;
@@ -106,7 +106,7 @@ impl ClaimsPart {
         faults.number("claims.per_worker", self.per_worker, 1..=20, &mut claims.per_person);
         faults.number("claims.newcomers", self.newcomers, 0..=20, &mut claims.newcomer);
         faults.number("claims.newcomers_total", self.newcomers_total, 0..=100, &mut claims.newcomers_total);
-        faults.span("claims.cooldown", self.cooldown, Span(0)..=Span::days(90), &mut claims.cooldown);
+        faults.span("claims.cooldown", self.cooldown, Span(0)..=COOLDOWN_MAX, &mut claims.cooldown);
         claims.join_first = self.join_first.unwrap_or(claims.join_first);
         policy.claims = Some(claims);
     }

@@ -60,8 +60,8 @@ pub(super) async fn events(
         FeedPage::Stale(_) => Err(Failure::new(
             ProblemKind::CursorExpired,
             format!(
-                "The cursor is further back than the latest {} events, which are kept for this. Leave `cursor` out to \
-                 begin with the oldest of them, or ask with `from=now` for a cursor at the end.",
+                "The cursor is further back than the latest {} events, or than the events that are kept. Leave `cursor` \
+                 out to begin with the oldest of them, or ask with `from=now` for a cursor at the end.",
                 api.engine.settings().feed.replay
             ),
         )),

@@ -179,7 +179,8 @@ impl Export {
         if rows.is_empty() {
             self.ended = true;
             let verified = self.broken_at.is_none() && self.audit.is_at_its_seal();
-            push_line(&mut lines, &AuditVerdict { verified, events: self.events, broken_at: self.broken_at })?;
+            let (events, broken_at, removed) = (self.events, self.broken_at, self.audit.removed());
+            push_line(&mut lines, &AuditVerdict { verified, events, broken_at, removed })?;
         }
         Ok(Some((lines, self)))
     }

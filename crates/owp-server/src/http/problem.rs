@@ -91,6 +91,7 @@ impl From<EngineError> for Failure {
                 Self::unavailable(cause, "The database does not answer at the moment. Try again in a few seconds.")
             }
             EngineError::Store(cause) => Self::internal(&cause),
+            EngineError::Archive { .. } | EngineError::HistoryRemoved => Self::internal(&error),
             EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) => {
                 Self::unavailable(&error, &format!("{} Try again in a minute.", sentence(&error.to_string())))
             }

@@ -253,7 +253,7 @@ pub struct TrustSet {
 /// One line of an audit export: an event, with the proof of its position in the chain.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditLine<'a> {
-    /// Position in the chain, from 1 without gaps.
+    /// Position in the chain: without gaps, from 1 unless events were removed as history.
     pub seq: i64,
     /// Event id.
     pub id: &'a str,
@@ -288,6 +288,8 @@ pub struct AuditVerdict {
     pub events: i64,
     /// Position of the first event that does not match.
     pub broken_at: Option<i64>,
+    /// Number of events that were removed as history: the export begins after them.
+    pub removed: i64,
 }
 
 fn reason(checks: &mut Checks, reason: Option<String>) -> Option<String> {
