@@ -46,6 +46,21 @@ fn flags_win_over_variables_and_variables_over_files() {
 }
 
 #[test]
+fn history_is_kept_unless_a_number_of_days_is_given() {
+    let history = |variables: &[(&str, &str)], days: Option<&str>| {
+        History::load(&Environment::of(variables.iter().copied()), days, None).map_err(|error| error.to_string())
+    };
+    assert_eq!(history(&[], None), Ok(None));
+    let (days, folder) = (("OWP_HISTORY_DAYS", "365"), ("OWP_HISTORY_ARCHIVE", "old"));
+    assert_eq!(history(&[days, folder], None), Ok(Some(History { days: 365, archive: Some("old".into()) })));
+    assert_eq!(history(&[days], Some("30")), Ok(Some(History { days: 30, archive: None })), "the flag is stronger");
+    assert!(history(&[folder], None).unwrap_err().contains("set OWP_HISTORY_DAYS too"));
+    for wrong in ["29", "0", "-1", "a year", "36501"] {
+        assert!(history(&[], Some(wrong)).unwrap_err().contains("--history-days"), "{wrong}");
+    }
+}
+
+#[test]
 fn a_line_that_cannot_be_read_is_told_without_its_words() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("env.local");

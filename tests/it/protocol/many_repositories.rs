@@ -15,6 +15,7 @@ on_both!(
     the_best_task_is_found_in_whatever_repository_it_is,
     what_the_rules_refuse_hides_no_task_of_another_repository,
     everybody_who_asks_at_once_gets_a_task,
+    lists_and_pages_show_each_repository_as_it_is_shown_alone,
 );
 
 /// Makes the repositories, each with one task; returns the ids of the tasks.
@@ -29,6 +30,37 @@ async fn fill(pool: &Pool, task: impl Fn(usize) -> Value) -> Vec<String> {
         ids.push(added["task_id"].as_str().unwrap().to_owned());
     }
     ids
+}
+
+async fn lists_and_pages_show_each_repository_as_it_is_shown_alone(db: Db) {
+    let pool = Pool::start(db).await;
+    fill(&pool, |_| json!({})).await;
+    // Leases, tasks under review, a pause and a full budget are in the figures.
+    let worker = pool.worker(json!({ "capacity_points": 100, "max_concurrent_tasks": 20 })).await;
+    let held = pool.work_ids(&worker).await;
+    for task in &held[..10] {
+        pool.report(&worker, task, json!({ "status": "pr_opened" })).await.ok();
+    }
+    pool.admin("pause", json!({ "repo": "acme/repo3", "reason": "a release" })).await.ok();
+    pool.admin("repos", json!({ "repo": "acme/repo4", "max_open_prs": 0 })).await.ok();
+    let listed = pool.get("/v1/repos?limit=100").await.ok();
+    let listed = listed["repos"].as_array().unwrap();
+    assert_eq!(listed.len(), REPOS);
+    for repo in listed {
+        let alone = pool.get(&format!("/v1/repos/{}", repo["repo"].as_str().unwrap())).await.ok();
+        assert_eq!(repo, &alone);
+    }
+    let metrics = pool.get("/metrics").await.text;
+    assert!(metrics.contains("owp_repositories{state=\"throttled\"} 2\n"), "{metrics}");
+    assert!(metrics.contains("owp_repositories{state=\"open\"} 68\n"), "{metrics}");
+
+    let rows = |page: &str| page.matches("<th scope=\"row\"").count();
+    let (first, second) = (pool.page().await.text, pool.get("/?page=2").await.text);
+    assert_eq!((rows(&first), rows(&second)), (50, 20));
+    assert!(first.contains("Page 1 of 2") && first.contains("/?page=2") && second.contains("/?page=1"), "{first}");
+    assert!(first.len() < 100_000, "{}", first.len());
+    assert!(pool.get("/?page=99").await.text.contains("Page 2 of 2"), "there is no later one");
+    pool.get("/?page=0").await.problem(422, "invalid-value");
 }
 
 async fn the_best_task_is_found_in_whatever_repository_it_is(db: Db) {

@@ -6,12 +6,14 @@ use crate::support::world::{REPO, World};
 use data_encoding::HEXLOWER;
 use owp_engine::{AuditRow, EngineError, FeedPage, FeedStart, FeedView, HistorySettings, Settings};
 use owp_pool::Span;
+use owp_sandbox::PrSpec;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
 on_both!(
     a_finished_story_is_archived_and_the_rest_of_its_chain_verifies,
+    a_merged_task_whose_issue_is_still_open_and_labelled_stays_and_is_not_offered_again,
     an_archive_that_cannot_be_written_keeps_everything,
     everything_is_kept_unless_the_operator_says_so,
 );
@@ -115,6 +117,30 @@ async fn a_finished_story_is_archived_and_the_rest_of_its_chain_verifies(db: Db)
     w.settle().await;
     let back = w.task_of(issue).await.expect("it is offered again");
     assert_ne!(back.id, task.id);
+}
+
+async fn a_merged_task_whose_issue_is_still_open_and_labelled_stays_and_is_not_offered_again(db: Db) {
+    let w = world(db, None).await;
+    let issue = w.task("Parse dates", &[]).await;
+    w.say("ada", issue, "/owp claim").await;
+    // The branch links it, and no keyword closes the issue.
+    let spec =
+        PrSpec { head: format!("owp/{issue}-dates"), title: "Work".into(), body: "Done.".into(), ..PrSpec::default() };
+    let pull = w.github.as_user("ada").open_pr(REPO, spec).unwrap();
+    w.settle().await;
+    w.merge(pull).await;
+    let task = w.task_of(issue).await.unwrap();
+    assert_eq!(task.state.name(), "merged");
+    w.advance(Span::days(200));
+    w.settle().await;
+    remove(&w).await;
+    w.settle().await;
+    assert_eq!(w.task_of(issue).await, Some(task));
+    w.github.as_user("mona").close(REPO, issue).unwrap();
+    w.settle().await;
+    w.advance(Span::days(31));
+    remove(&w).await;
+    assert_eq!(w.task_of(issue).await, None, "now nobody offers it any more");
 }
 
 async fn an_archive_that_cannot_be_written_keeps_everything(db: Db) {
