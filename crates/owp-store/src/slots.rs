@@ -35,17 +35,19 @@ macro_rules! pulls_in_play {
 }
 pub(super) use pulls_in_play;
 
-/// The contributors who declared authors of open pull requests as their agents.
+/// The contributors who declared authors of open pull requests as their agents. CROSS JOIN keeps SQLite from walking the
+/// links of all pull requests.
 macro_rules! agents_in_play {
     ($from:literal, $filter:literal) => {
         concat!(
             "SELECT DISTINCT p.repo_id, a.person, p.author_id FROM ",
             $from,
             "pulls p
-        JOIN pull_links k ON k.repo_id = p.repo_id AND k.number = p.number
+        CROSS JOIN pull_links k
         JOIN agents a ON a.agent = 'gh:' || CAST(p.author_id AS TEXT) WHERE ",
             $filter,
-            " AND p.state = 'open'"
+            " AND p.state = 'open'
+            AND k.repo_id = p.repo_id AND k.number = p.number"
         )
     };
 }
