@@ -25,6 +25,7 @@ mod noise;
 mod order;
 mod outages;
 mod own_tool;
+mod permissions;
 mod policy;
 mod pulls;
 mod quiet;

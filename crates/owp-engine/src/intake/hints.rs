@@ -11,6 +11,7 @@ use crate::tracking::commits::PullDetails;
 use crate::tracking::issues::{self, IssueDetails, IssueView, LabelEvidence, Loss};
 use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
 use owp_github::payload::{Edit, IssueSnapshot, RepoRef, UserRef};
+use owp_pool::Timestamp;
 use owp_pool::approval::opt_in;
 use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
@@ -228,9 +229,19 @@ impl Intake<'_> {
     }
 }
 
-/// Returns the permission of an account, by login but only if it still has this id.
-pub(crate) async fn permission_of(reader: &RepoReader, login: &str, id: i64) -> Result<Permission, EngineError> {
-    match reader.permission(login).await {
+/// Returns the permission of an account, by login but only if it still has this id, for judging acts up to `act`. Without
+/// that time GitHub is always asked.
+pub(crate) async fn permission_of(
+    reader: &RepoReader,
+    login: &str,
+    id: i64,
+    act: Option<Timestamp>,
+) -> Result<Permission, EngineError> {
+    let known = match act {
+        Some(act) => reader.permission_for_act(login, act).await,
+        None => reader.permission(login).await,
+    };
+    match known {
         Ok(info) if info.user.as_ref().is_none_or(|user| user.id == id) => Ok(info.permission),
         Ok(_) | Err(GitHubError::NotFound { .. }) => Ok(Permission::None),
         Err(error) => Err(error.into()),

@@ -12,6 +12,7 @@ use crate::tracking::pulls;
 use crate::{Intake, RENEWALS};
 use futures_util::future::BoxFuture;
 use owp_base::histogram::millis;
+use owp_github::client::GitHub;
 use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnapshot, read_delivery};
 use owp_github::signature::{self, SignatureError};
 use owp_plants::{Plant, is_planted};
@@ -73,6 +74,7 @@ impl Intake<'_> {
         let github = self.github().filter(|g| !g.webhook_secrets.is_empty()).ok_or(IntakeError::NotConfigured)?;
         signature::verify(&github.webhook_secrets, body, signature)?;
         let incoming = read_delivery(event, content_type, body)?;
+        forget_permissions(&github.client, &incoming);
         if matches!(incoming.kind, Kind::Ping | Kind::Other) {
             return Ok(Accepted::Ignored);
         }
@@ -370,6 +372,19 @@ impl Intake<'_> {
             }),
         )
         .await
+    }
+}
+
+/// Drops cached permissions that a delivery says have changed. The App need not be subscribed to these events: a cached
+/// permission is never used for an act that came after it.
+fn forget_permissions(client: &GitHub, incoming: &Incoming) {
+    let of_repo = incoming.repository.as_ref().map(|repo| repo.id);
+    match incoming.event.as_str() {
+        "member" | "team_add" | "repository" => client.forget_permissions(of_repo),
+        "membership" | "team" | "organization" | "installation" | "installation_repositories" => {
+            client.forget_permissions(None);
+        }
+        _ => {}
     }
 }
 

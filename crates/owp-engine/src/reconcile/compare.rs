@@ -40,7 +40,6 @@ impl Reconciler<'_> {
         began: Timestamp,
         turn: &mut SyncHold,
     ) -> Result<(), EngineError> {
-        let reader = &reader.remembering_permissions();
         let listed = reader.labelled_issues(&repo.policy.labels.ready).await?;
         let numbers: BTreeSet<i64> = listed.iter().map(|issue| issue.number).collect();
         let known = self.known_issues(repo, numbers.clone()).await?;

@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::intake::hints::{Hint, permission_of};
 use owp_github::client::{GitHubError, IssueEvent, IssueInfo, RepoReader};
+use owp_pool::Timestamp;
 use owp_pool::approval::{Account, Act, ActKind, IssueFacts, Lacks, LastEdit, SignedText, TextEdit};
 use owp_pool::task::IssueText;
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ impl<'a> Facts<'a> {
     async fn fetch(&mut self, lacks: Lacks) -> Result<(), EngineError> {
         match lacks {
             Lacks::Permission(account) => {
-                let permission = permission_of(self.reader, &account.login, account.id).await?;
+                let permission = permission_of(self.reader, &account.login, account.id, self.newest_act()).await?;
                 self.issue.permissions.insert(account, permission);
             }
             Lacks::Acts => {
@@ -67,6 +68,23 @@ impl<'a> Facts<'a> {
             Lacks::LastEdit => self.issue.last_edit = Some(self.last_edit().await?),
         }
         Ok(())
+    }
+
+    /// Returns the time of the newest act among the facts: a permission that GitHub reported before it proves nothing about
+    /// it. `None` when a delivery does not date the edit that it reports.
+    fn newest_act(&self) -> Option<Timestamp> {
+        let issue = &self.issue;
+        let edited = match &issue.edit {
+            Some(edit) => edit.at?,
+            None => Timestamp::default(),
+        };
+        let signed = issue.signed.as_ref().and_then(|signed| signed.at);
+        let acts = issue.acts.iter().flatten().map(|act| act.at);
+        let last_edit = match issue.last_edit {
+            Some(LastEdit::At { at, .. }) => Some(at),
+            _ => None,
+        };
+        acts.chain(signed).chain(last_edit).chain([edited, issue.updated_at]).max()
     }
 
     async fn last_edit(&self) -> Result<LastEdit, EngineError> {

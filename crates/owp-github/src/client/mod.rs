@@ -17,6 +17,7 @@ mod issues;
 mod meter;
 mod pages;
 mod path;
+mod permissions;
 mod rate_limits;
 mod raw;
 mod read;
@@ -105,6 +106,7 @@ struct Inner {
     tokens: Tokens,
     pages: pages::Cache,
     files: files::FileCache,
+    permissions: permissions::Permissions,
     rate_limits: rate_limits::RateLimits,
     clock: Clock,
 }
@@ -155,6 +157,7 @@ impl GitHub {
             tokens: Tokens::default(),
             pages: pages::Cache::default(),
             files: files::FileCache::default(),
+            permissions: permissions::Permissions::default(),
             rate_limits: rate_limits::RateLimits::default(),
             clock: cfg.clock,
         })))
@@ -182,6 +185,11 @@ impl GitHub {
     #[must_use]
     pub fn commenter(&self, installation_id: i64, repo: RepoHandle) -> CommentWriter {
         CommentWriter::new(self.clone(), installation_id, repo)
+    }
+
+    /// Drops the cached permissions of people in a repository, or in every repository: they may have changed.
+    pub fn forget_permissions(&self, repo: Option<i64>) {
+        self.0.permissions.forget(repo);
     }
 
     /// Sends a read, and repeats it once with a fresh token after a 401.

@@ -1,18 +1,14 @@
 //! The read client: one repository, GET requests only.
 
 use super::{
-    CommentInfo, GitHub, GitHubError, Identity, IssueEvent, IssueInfo, PermissionInfo, PullInfo, RepoHandle, RepoInfo,
-    UserRef,
+    CommentInfo, GitHub, GitHubError, Identity, IssueEvent, IssueInfo, PullInfo, RepoHandle, RepoInfo, UserRef,
     path::{RepoPath, login_segment},
-    raw::{RawComment, RawEvent, RawIssue, RawMember, RawPermission, RawPull, RawRepo},
+    raw::{RawComment, RawEvent, RawIssue, RawMember, RawPull, RawRepo},
     token::{Purpose, Scope},
 };
 use owp_pool::Timestamp;
 use serde::de::DeserializeOwned;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, atomic::AtomicUsize};
 
 /// Lists are read oldest first: entries added meanwhile land at the end, which is still to be read.
 const OLDEST_FIRST: [(&str, &str); 2] = [("sort", "created"), ("direction", "asc")];
@@ -23,20 +19,14 @@ pub struct RepoReader {
     pub(super) github: GitHub,
     pub(super) identity: Identity,
     pub(super) repo: RepoHandle,
-    /// Cache of permissions by login; `None` when every question is sent to GitHub.
-    asked: Option<Arc<Mutex<HashMap<String, PermissionInfo>>>>,
+    /// Number of permission requests.
+    pub(super) permissions_asked: Arc<AtomicUsize>,
 }
 
 impl RepoReader {
     pub(super) fn new(github: GitHub, installation: i64, repo: RepoHandle) -> Self {
         let scope = Scope { installation, repo: Some(repo.github_id), purpose: Purpose::Read };
-        Self { github, identity: Identity::Installation(scope), repo, asked: None }
-    }
-
-    /// Returns a reader that caches permissions by login. Use it for a pass over many issues, not for a single command.
-    #[must_use]
-    pub fn remembering_permissions(&self) -> Self {
-        Self { asked: Some(Arc::default()), ..self.clone() }
+        Self { github, identity: Identity::Installation(scope), repo, permissions_asked: Arc::default() }
     }
 
     /// Returns the repository of this reader.
@@ -116,27 +106,6 @@ impl RepoReader {
         self.github.list_once::<Vec<RawEvent>>(self.identity, &path, &[]).await
     }
 
-    /// Returns a user's permission in this repository.
-    /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>
-    ///
-    /// # Errors
-    /// [`GitHubError::NotFound`] when the login does not exist.
-    pub async fn permission(&self, login: &str) -> Result<PermissionInfo, GitHubError> {
-        let login = login_segment(login)?;
-        let asked = |asked: &Mutex<HashMap<_, PermissionInfo>>| {
-            asked.lock().unwrap_or_else(PoisonError::into_inner).get(&login).cloned()
-        };
-        if let Some(known) = self.asked.as_deref().and_then(asked) {
-            return Ok(known);
-        }
-        let raw = self.one::<RawPermission>(&format!("/collaborators/{login}/permission")).await?;
-        let info = PermissionInfo::from(raw);
-        if let Some(asked) = &self.asked {
-            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(login, info.clone());
-        }
-        Ok(info)
-    }
-
     /// Returns the account that has a login today.
     ///
     /// # Errors
@@ -199,11 +168,19 @@ impl RepoReader {
         self.github.list_once::<Vec<RawMember>>(Identity::Installation(scope), &path, &[]).await
     }
 
+    /// Returns the installation whose tokens this reader uses; 0 for the App itself.
+    pub(super) fn installation(&self) -> i64 {
+        match self.identity {
+            Identity::Installation(scope) => scope.installation,
+            Identity::App => 0,
+        }
+    }
+
     pub(super) fn path(&self, rest: &str) -> Result<String, GitHubError> {
         Ok(format!("{}{rest}", RepoPath::new(&self.repo.full_name)?))
     }
 
-    async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
+    pub(super) async fn one<T: DeserializeOwned>(&self, rest: &str) -> Result<T, GitHubError> {
         let response = self.github.get(self.identity, &self.path(rest)?, None).await?;
         // A renamed repository keeps its id. A transferred one has another owner, even if it is still readable.
         if response.redirected_to.is_some_and(|id| id != self.repo.github_id) {

@@ -154,9 +154,10 @@ struct Minted {
 }
 
 impl GitHub {
-    /// Drops the tokens, cached lists and rate limits of an installation that is gone.
+    /// Drops the tokens, permissions, cached lists and rate limits of an installation that is gone.
     pub async fn forget(&self, installation: i64) {
         self.0.tokens.forget(installation).await;
+        self.0.permissions.forget(None);
         self.0.pages.forget(installation);
         self.0.rate_limits.forget(installation);
     }

@@ -6,5 +6,6 @@ mod deliveries;
 mod faults;
 mod limits;
 mod octocrab;
+mod permissions;
 mod reading;
 mod writing;
