@@ -29,6 +29,9 @@ use std::{sync::Arc, time::Duration};
 const UNICORN: &str = "<!DOCTYPE html>\n<html>\n<head><title>Unicorn! &middot; GitHub</title></head>\n\
 <body><h1>This page is taking too long to load.</h1></body>\n</html>\n";
 
+/// Route of GraphQL queries.
+const GRAPHQL: &str = "/graphql";
+
 /// Facts about a request before it is handled.
 struct Arrival {
     caller: Result<Caller, ApiError>,
@@ -81,7 +84,8 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
         inner.world().limits.refund(&arrival.holder);
         budget.used = budget.used.saturating_sub(1);
     }
-    dress(&mut response, budget, &mut inner.world());
+    let resource = if route == GRAPHQL { "graphql" } else { "core" };
+    dress(&mut response, budget, resource, &mut inner.world());
     if let (Ok(Caller::Installation { .. }), Some(named)) = (&arrival.caller, accepted(&method, &route)) {
         set(&mut response, "x-accepted-github-permissions", named);
     }
@@ -112,7 +116,9 @@ fn arrive(world: &mut World, method: &Method, path: &str, route: &str, headers: 
     let holder = caller.as_ref().map_or_else(|_| Caller::Anonymous.holder(), Caller::holder);
     // Reading the rate limit is free.
     let asks = route == "/rate_limit";
-    let budget = if asks { world.limits.peek(&holder, now) } else { world.limits.count(&holder, now) };
+    // GraphQL has a quota of its own.
+    let quota = if route == GRAPHQL { format!("{holder} graphql") } else { holder.clone() };
+    let budget = if asks { world.limits.peek(&quota, now) } else { world.limits.count(&quota, now) };
     let World { faults, rng, .. } = world;
     let fault = faults.pick(rng, method.as_str(), path, auth::looks_like_app(token));
     let mut refusal = None;
@@ -281,13 +287,13 @@ async fn with_etag(response: Response, holder: &str, url: &str, condition: Optio
 }
 
 /// Adds the headers of every response.
-fn dress(response: &mut Response, budget: Budget, world: &mut World) {
+fn dress(response: &mut Response, budget: Budget, resource: &str, world: &mut World) {
     let remaining = budget.limit.saturating_sub(budget.used);
     set(response, "x-ratelimit-limit", &budget.limit.to_string());
     set(response, "x-ratelimit-remaining", &remaining.to_string());
     set(response, "x-ratelimit-used", &budget.used.min(budget.limit).to_string());
     set(response, "x-ratelimit-reset", &budget.reset.to_string());
-    set(response, "x-ratelimit-resource", "core");
+    set(response, "x-ratelimit-resource", resource);
     set(response, "x-github-media-type", "github.v3; format=json");
     set(response, "x-github-api-version-selected", "2022-11-28");
     set(response, "date", &http_date(world.now()));

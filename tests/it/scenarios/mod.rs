@@ -13,6 +13,7 @@ mod edits;
 mod faults;
 mod gates;
 mod hearing;
+mod histories;
 mod history;
 mod hostile;
 mod labels;

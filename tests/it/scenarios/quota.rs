@@ -10,7 +10,8 @@ on_both!(
     an_hour_sees_no_more_writes_than_github_takes,
     a_noisy_repository_leaves_the_others_their_part_of_the_hour,
     held_issues_cost_nothing_while_they_do_not_move,
-    many_new_issues_are_judged_a_part_at_a_time,
+    many_new_issues_are_judged_in_pages,
+    without_pages_many_new_issues_are_judged_a_part_at_a_time,
     what_github_does_not_tell_is_asked_ever_more_rarely,
 );
 
@@ -107,8 +108,8 @@ async fn held_issues_cost_nothing_while_they_do_not_move(db: Db) {
     w.check_promises().await;
 }
 
-async fn many_new_issues_are_judged_a_part_at_a_time(db: Db) {
-    let w = World::new(db).await;
+/// Opens sixty labelled issues without a delivery. Returns the number of requests before the pool notices.
+async fn sixty_new_issues(w: &World) -> usize {
     w.advance(Span::minutes(20));
     w.settle().await;
     let mona = w.github.as_user("mona");
@@ -116,7 +117,25 @@ async fn many_new_issues_are_judged_a_part_at_a_time(db: Db) {
         mona.open_issue(REPO, &format!("Issue {n}"), "Please.", &["pool:ready"]).unwrap();
     }
     w.github.take_deliveries();
-    let before = w.github.requests().len();
+    w.github.requests().len()
+}
+
+async fn many_new_issues_are_judged_in_pages(db: Db) {
+    let w = World::new(db).await;
+    let before = sixty_new_issues(&w).await;
+    w.advance(Span::minutes(20));
+    w.settle().await;
+    assert_eq!(w.events("task.created").await, 60);
+    let requests = w.github.requests().split_off(before);
+    let count = |path: &str| requests.iter().filter(|r| r.by_app() && r.path.contains(path)).count();
+    assert_eq!((count("/graphql"), count("/collaborators/"), count("/events")), (2, 1, 0));
+    w.check_promises().await;
+}
+
+async fn without_pages_many_new_issues_are_judged_a_part_at_a_time(db: Db) {
+    let w = World::new(db).await;
+    w.github.fault(Fault::next(FaultKind::Refused { status: 403 }).on("POST", "/graphql").times(100_000));
+    let before = sixty_new_issues(&w).await;
     w.advance(Span::minutes(20));
     w.settle().await;
     assert_eq!(w.events("task.created").await, 50);

@@ -9,7 +9,7 @@ use crate::reconcile::uptime;
 use crate::tracking::approval::Facts;
 use crate::tracking::commits::PullDetails;
 use crate::tracking::issues::{self, IssueDetails, IssueView, LabelEvidence, Loss};
-use owp_github::client::{GitHubError, IssueInfo, Permission, RepoHandle, RepoReader};
+use owp_github::client::{GitHubError, IssueHistory, IssueInfo, Permission, RepoHandle, RepoReader};
 use owp_github::payload::{Edit, IssueSnapshot, RepoRef, UserRef};
 use owp_pool::Timestamp;
 use owp_pool::approval::opt_in;
@@ -17,7 +17,7 @@ use owp_pool::approval::record::Known;
 use owp_pool::approval::text::{self, TextTrust};
 use owp_store::{Delivery, GitHubRepo, RepoRow, Scope, transaction};
 
-/// A delivery's claims about an issue.
+/// A delivery's claims about an issue, and what was fetched about it in advance.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hint<'d> {
     /// It was offered to the pool again.
@@ -28,6 +28,8 @@ pub(crate) struct Hint<'d> {
     pub said: Option<&'d IssueSnapshot>,
     /// Somebody removed the label that offers it.
     pub taken_out: bool,
+    /// Its history, fetched together with those of other issues after the issue itself.
+    pub history: Option<&'d IssueHistory>,
     /// It was deleted or transferred; believed once GitHub no longer shows it.
     pub lost: Option<Loss>,
 }

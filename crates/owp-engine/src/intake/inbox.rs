@@ -261,6 +261,7 @@ impl Intake<'_> {
             offered_anew: matches!(action, "labeled" | "reopened" | "opened") && label.as_ref().is_none_or(is_ready),
             edit: incoming.sender.as_ref().zip(edit.as_deref()),
             said: said.as_deref(),
+            history: None,
             taken_out: action == "unlabeled" && label.as_ref().is_some_and(is_ready),
             lost: match action {
                 "deleted" => Some(Loss::Deleted),

@@ -5,6 +5,7 @@ use crate::error::EngineError;
 use crate::facts::RepoContext;
 use crate::intake::hints::Hint;
 use crate::reconcile::grace;
+use crate::reconcile::histories::Histories;
 use crate::reconcile::sync::SyncHold;
 use crate::tracking::issues::{self, IssueView, LabelEvidence};
 use owp_github::client::{GitHubError, IssueInfo, RepoReader};
@@ -14,8 +15,10 @@ use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, TaskExtras, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Opt-in lookups in one comparison; each costs a few requests of the installation's hourly quota.
-const JUDGED_AT_MOST: usize = 50;
+/// Opt-ins judged in one comparison, so that other repositories get their turn.
+const JUDGED_AT_MOST: usize = 1000;
+/// Opt-ins without a history from a page, and permissions: each costs a request or two of the installation's hourly quota.
+const LOOKUPS_AT_MOST: usize = 50;
 /// Delay before the remaining issues are compared.
 const REST_SOON: Span = Span::minutes(1);
 /// Above this number of issues that left the list, all open issues are listed instead of fetched one by one.
@@ -100,23 +103,32 @@ impl Reconciler<'_> {
         listed: Vec<IssueInfo>,
         turn: &mut SyncHold,
     ) -> Result<bool, EngineError> {
-        let (mut judged, mut left, mut failed) = (0, false, None);
+        let needs = |info: &IssueInfo| {
+            let task = known.tasks.get(&info.number).map(|(task, extras)| (task, extras));
+            (task, issues::needs_opt_in(task, info, repo, known.now))
+        };
+        let to_judge = listed.iter().filter(|info| needs(info).1).map(|info| info.number).take(JUDGED_AT_MOST);
+        let mut histories = Histories::of(to_judge.collect());
+        let (mut judged, mut singles, mut left, mut failed) = (0, 0, false, None);
         for info in listed {
             let number = info.number;
-            let task = known.tasks.get(&number).map(|(task, extras)| (task, extras));
-            let judges = issues::needs_opt_in(task, &info, repo, known.now);
+            let (task, judges) = needs(&info);
             let settled = task.is_some_and(|(task, extras)| issues::is_settled(task, extras, &info, repo));
             if settled && !judges && !known.locked.contains(&number) {
                 continue;
             }
-            if judges && judged == JUDGED_AT_MOST {
+            let lookups = reader.permissions_asked().max(singles);
+            if judges && (judged == JUDGED_AT_MOST || lookups >= LOOKUPS_AT_MOST) {
                 // An issue that only waits for information from GitHub can wait for the next comparison.
                 left |= task.is_none_or(|known| issues::has_moved(known, &info));
                 continue;
             }
-            judged += usize::from(judges);
             self.keep_turn(Some(&mut *turn)).await?;
-            let view = match Box::pin(self.intake().judge_issue(reader, repo, info, Hint::default())).await {
+            let history = if judges { histories.take(reader, number).await } else { None };
+            judged += usize::from(judges);
+            singles += usize::from(judges && history.is_none());
+            let hint = Hint { history: history.as_ref(), ..Hint::default() };
+            let view = match Box::pin(self.intake().judge_issue(reader, repo, info, hint)).await {
                 Ok(view) => view,
                 Err(EngineError::GitHub(error)) if error.retry_at().is_none() => {
                     // Compare the other issues all the same.

@@ -4,6 +4,7 @@ pub(crate) mod absent;
 pub(crate) mod compare;
 pub(crate) mod count;
 pub(crate) mod grace;
+pub(crate) mod histories;
 pub(crate) mod lost_commands;
 pub(crate) mod sync;
 pub(crate) mod uptime;

@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use crate::intake::hints::{Hint, permission_of};
-use owp_github::client::{GitHubError, IssueEvent, IssueInfo, RepoReader};
+use owp_github::client::{self, GitHubError, IssueEvent, IssueInfo, RepoReader};
 use owp_pool::Timestamp;
 use owp_pool::approval::{Account, Act, ActKind, IssueFacts, Lacks, LastEdit, SignedText, TextEdit};
 use owp_pool::task::IssueText;
@@ -29,14 +29,16 @@ impl<'a> Facts<'a> {
             after: IssueText::of_issue(&edit.title, &edit.body),
             at: edit.at,
         });
+        // A replica of GitHub may lag: a history from before the issue's last change may lack that change.
+        let history = hint.history.filter(|history| history.updated_at >= info.updated_at);
         let issue = IssueFacts {
             text: IssueText::of_issue(&info.title, &info.body),
             author: info.author.as_ref().map(account),
             updated_at: info.updated_at,
             signed,
             edit,
-            acts: None,
-            last_edit: None,
+            acts: history.map(|history| history.events.iter().cloned().filter_map(act).collect()),
+            last_edit: history.map(|history| last_edit(&history.last_edit)),
             permissions: BTreeMap::new(),
         };
         Self { reader, number: info.number, issue }
@@ -89,9 +91,7 @@ impl<'a> Facts<'a> {
 
     async fn last_edit(&self) -> Result<LastEdit, EngineError> {
         match self.reader.last_edit(self.number).await {
-            Ok(edit) => {
-                Ok(edit.at.map_or(LastEdit::Never, |at| LastEdit::At { at, editor: edit.editor.as_ref().map(account) }))
-            }
+            Ok(edit) => Ok(last_edit(&edit)),
             Err(
                 error @ (GitHubError::Forbidden { .. } | GitHubError::Validation { .. } | GitHubError::NotFound { .. }),
             ) => {
@@ -106,6 +106,10 @@ impl<'a> Facts<'a> {
 
 fn account(user: &owp_github::client::UserRef) -> Account {
     Account { id: user.id, login: user.login.clone(), is_bot: user.is_bot }
+}
+
+fn last_edit(edit: &client::LastEdit) -> LastEdit {
+    edit.at.map_or(LastEdit::Never, |at| LastEdit::At { at, editor: edit.editor.as_ref().map(account) })
 }
 
 fn act(event: IssueEvent) -> Option<Act> {

@@ -1,13 +1,10 @@
-//! The one GraphQL query: time and author of an issue's last body edit, which REST does not expose.
+//! GraphQL queries, and the first of two: time and author of an issue's last body edit, which REST does not expose. The
+//! other one is in `histories`.
 
-use super::{
-    GitHubError, Identity, LastEdit, RepoReader, UserRef,
-    http::{ApiResponse, Write},
-    rate_limits::LimitScope,
-};
+use super::{GitHubError, Identity, LastEdit, RepoReader, UserRef, http::Write, rate_limits::LimitScope};
 use owp_pool::{Span, Timestamp};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// <https://docs.github.com/en/graphql/reference/objects#issue>
 const LAST_EDIT: &str = "query($owner: String!, $name: String!, $number: Int!) { \
@@ -17,20 +14,10 @@ const LAST_EDIT: &str = "query($owner: String!, $name: String!, $number: Int!) {
 const RETRY_DELAY: Span = Span::minutes(1);
 
 #[derive(Deserialize)]
-struct GraphQlResponse {
-    data: Option<Data>,
+pub(super) struct GraphQlResponse {
+    pub(super) data: Option<Value>,
     #[serde(default)]
-    errors: Vec<GraphQlError>,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    repository: Option<Repository>,
-}
-
-#[derive(Deserialize)]
-struct Repository {
-    issue: Option<Issue>,
+    pub(super) errors: Vec<GraphQlError>,
 }
 
 #[derive(Deserialize)]
@@ -40,20 +27,40 @@ struct Issue {
     editor: Option<Editor>,
 }
 
+/// The author of an edit. Only users have a numeric id here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Editor {
+pub(super) struct Editor {
     login: Option<String>,
     database_id: Option<i64>,
 }
 
+impl Editor {
+    pub(super) fn into_user(self) -> Option<UserRef> {
+        Some(UserRef { id: self.database_id?, login: self.login.unwrap_or_default(), is_bot: false })
+    }
+}
+
 #[derive(Deserialize)]
-struct GraphQlError {
+pub(super) struct GraphQlError {
+    /// Path of the field that is null because of this error.
+    #[serde(default)]
+    path: Vec<Value>,
     #[serde(rename = "type")]
     kind: Option<String>,
     #[serde(default)]
     message: String,
     extensions: Option<Extensions>,
+}
+
+impl GraphQlError {
+    /// Returns the field of the repository that this error concerns; `None` for an error of the whole query.
+    pub(super) fn field(&self) -> Option<&str> {
+        match self.path.as_slice() {
+            [repository, field, ..] if repository == "repository" => field.as_str(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -67,52 +74,61 @@ impl RepoReader {
     /// # Errors
     /// [`GitHubError::Forbidden`] and [`GitHubError::Validation`] are permanent: GitHub does not expose the edit here.
     pub async fn last_edit(&self, number: i64) -> Result<LastEdit, GitHubError> {
-        let Identity::Installation(scope) = self.identity else {
-            return Err(GitHubError::Forbidden { message: "an App reads no issues".to_owned() });
-        };
         let (owner, name) = self.repo.full_name.split_once('/').unwrap_or_default();
         let body = json!({
             "query": LAST_EDIT,
             "variables": { "owner": owner, "name": name, "number": number },
         });
+        self.ask_graphql(&Write::LastEdit, &body, last_edit).await
+    }
+
+    /// Sends a query and reads its response. A rate limit that `read` reports is obeyed by all later queries.
+    pub(super) async fn ask_graphql<T>(
+        &self,
+        query: &Write<'_>,
+        body: &Value,
+        read: impl FnOnce(GraphQlResponse, Timestamp) -> Result<T, GitHubError>,
+    ) -> Result<T, GitHubError> {
+        let Identity::Installation(scope) = self.identity else {
+            return Err(GitHubError::Forbidden { message: "an App reads no issues".to_owned() });
+        };
         let (http, rate_limits) = (&self.github.0.http, &self.github.0.rate_limits);
         let quota = LimitScope::GraphQl(scope.installation);
         rate_limits.check(quota, self.github.now())?;
         let token = self.github.token(scope).await?;
-        let ask = async |token| self.github.send(self.identity, http.write(&Write::LastEdit, token, Some(&body))).await;
+        let ask = async |token| self.github.send(self.identity, http.write(query, token, Some(body))).await;
         let response = match ask(&token).await {
             Err(GitHubError::Unauthorized { .. }) => ask(&self.github.replace_token(scope, &token).await?).await?,
             response => response?,
         };
-        let edit = read(&response, self.github.now());
-        if let Err(GitHubError::RateLimited { retry_at, secondary }) = &edit {
+        let answer = response.json().and_then(|reply| read(reply, self.github.now()));
+        if let Err(GitHubError::RateLimited { retry_at, secondary }) = &answer {
             rate_limits.record(quota, *retry_at, *secondary, self.github.now());
         }
-        edit
+        answer
     }
 }
 
-fn read(response: &ApiResponse, now: Timestamp) -> Result<LastEdit, GitHubError> {
-    let reply: GraphQlResponse = response.json()?;
+pub(super) fn malformed(reason: &str) -> GitHubError {
+    GitHubError::Malformed { reason: reason.to_owned() }
+}
+
+fn last_edit(reply: GraphQlResponse, now: Timestamp) -> Result<LastEdit, GitHubError> {
     if let Some(error) = reply.errors.into_iter().next() {
         return Err(error_from(error, now));
     }
-    let malformed = |reason: &str| GitHubError::Malformed { reason: reason.to_owned() };
-    let issue =
-        reply.data.and_then(|data| data.repository?.issue).ok_or_else(|| malformed("GraphQL without an issue"))?;
+    let issue = reply.data.map(|mut data| data["repository"]["issue"].take()).unwrap_or_default();
+    let issue = Issue::deserialize(issue).map_err(|_| malformed("GraphQL without an issue"))?;
     let at = match issue.last_edited_at {
         Some(text) => Some(Timestamp::parse_rfc3339(&text).ok_or_else(|| malformed("an edit without a time"))?),
         None => None,
     };
-    let editor = issue.editor.and_then(|editor| {
-        Some(UserRef { id: editor.database_id?, login: editor.login.unwrap_or_default(), is_bot: false })
-    });
-    Ok(LastEdit { at, editor })
+    Ok(LastEdit { at, editor: issue.editor.and_then(Editor::into_user) })
 }
 
 /// Maps a GraphQL error, which arrives with status 200. One without type and code is transient, such as "Something went
 /// wrong while executing your query".
-fn error_from(error: GraphQlError, now: Timestamp) -> GitHubError {
+pub(super) fn error_from(error: GraphQlError, now: Timestamp) -> GitHubError {
     let message = owp_pool::text::tidy_line(&error.message, 300);
     match (error.kind.as_deref(), error.extensions.and_then(|extensions| extensions.code)) {
         (Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"), _) => GitHubError::Forbidden { message },
@@ -126,6 +142,7 @@ fn error_from(error: GraphQlError, now: Timestamp) -> GitHubError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::http::ApiResponse;
 
     fn reading(body: &serde_json::Value) -> Result<LastEdit, GitHubError> {
         let body = body.to_string().into_bytes();
@@ -138,7 +155,7 @@ mod tests {
             redirected_to: None,
             body,
         };
-        read(&response, Timestamp(1_000))
+        last_edit(response.json()?, Timestamp(1_000))
     }
 
     #[test]

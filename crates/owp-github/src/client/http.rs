@@ -19,7 +19,7 @@ use std::time::Instant;
 /// A repository renamed twice causes two redirects; more than this is a loop.
 const MAX_REDIRECTS: usize = 3;
 
-/// Every change this program can request from GitHub, and the one query that GitHub accepts by POST only. There is
+/// Every change this program can request from GitHub, and the two queries that GitHub accepts by POST only. There is
 /// deliberately no other way to send anything but a GET.
 pub(super) enum Write<'a> {
     /// Mints an installation token; changes nothing visible.
@@ -32,6 +32,8 @@ pub(super) enum Write<'a> {
     Redeliver { delivery: i64 },
     /// Queries the last edit of an issue's body; a read, although GraphQL uses POST.
     LastEdit,
+    /// Queries the histories of many issues; a read, too.
+    IssueHistories,
     /// Exchanges a one-time code for the credentials of a newly registered App.
     ConvertManifest { code: &'a str },
 }
@@ -45,7 +47,7 @@ impl Write<'_> {
             Self::CreateComment { repo, issue } => (Method::POST, format!("{repo}/issues/{issue}/comments")),
             Self::UpdateComment { repo, comment } => (Method::PATCH, format!("{repo}/issues/comments/{comment}")),
             Self::Redeliver { delivery } => (Method::POST, format!("app/hook/deliveries/{delivery}/attempts")),
-            Self::LastEdit => (Method::POST, "graphql".to_owned()),
+            Self::LastEdit | Self::IssueHistories => (Method::POST, "graphql".to_owned()),
             Self::ConvertManifest { code } => (Method::POST, format!("app-manifests/{code}/conversions")),
         }
     }
@@ -161,7 +163,7 @@ impl Http {
     ) -> Result<ApiResponse, GitHubError> {
         let (method, what) = write.method_and_path();
         let url = match write {
-            Write::LastEdit => self.graphql_url()?,
+            Write::LastEdit | Write::IssueHistories => self.graphql_url()?,
             _ => self.url(&what)?,
         };
         let call = Call { method, url, what: &what, bearer: Some(bearer), etag: None, body };

@@ -12,9 +12,11 @@ mod deliveries;
 mod error;
 mod files;
 mod graphql;
+mod histories;
 mod http;
 mod issues;
 mod meter;
+mod node_id;
 mod pages;
 mod path;
 mod permissions;
@@ -39,12 +41,15 @@ pub use checkup::{AppRegistration, Attempt, Hook, Owner};
 pub use deliveries::FailedDelivery;
 pub use error::GitHubError;
 pub use files::FileText;
+pub use histories::HISTORIES_PER_REQUEST;
 pub use issues::{IssuePage, IssueReader};
 pub use meter::Figures;
 pub use owp_pool::permission::Permission;
 pub use read::RepoReader;
 pub use register::{NewApp, convert_manifest, server_time};
-pub use shapes::{CommentInfo, IssueEvent, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef};
+pub use shapes::{
+    CommentInfo, IssueEvent, IssueHistory, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef,
+};
 pub use transport::{InProcess, InProcessResponse};
 pub use write::CommentWriter;
 

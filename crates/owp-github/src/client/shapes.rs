@@ -141,6 +141,17 @@ pub struct IssueEvent {
     pub created_at: Timestamp,
 }
 
+/// The acts that offer an issue or change its title, and the last edit of its body, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssueHistory {
+    /// Time of the issue's last change of any kind at that moment, to the second.
+    pub updated_at: Timestamp,
+    /// Labels set, reopenings and new titles, oldest first.
+    pub events: Vec<IssueEvent>,
+    /// The last edit of its body.
+    pub last_edit: LastEdit,
+}
+
 /// An issue comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentInfo {

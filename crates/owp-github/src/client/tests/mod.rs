@@ -4,6 +4,7 @@ mod commits;
 mod credentials;
 mod deliveries;
 mod faults;
+mod histories;
 mod limits;
 mod octocrab;
 mod permissions;
