@@ -88,13 +88,23 @@ const HISTORY: Loop = Loop {
 };
 
 /// Loops that need a GitHub App; setup may supply one while they wait.
-const WITH_GITHUB: [Loop; 6] = [
+const WITH_GITHUB: [Loop; 8] = [
     Loop {
         name: "inbox",
         copies: 4,
         step: |engine| async { engine.intake().step_inbox().await }.boxed(),
         notification: Some(|engine| engine.delivery_came().boxed()),
         idle: POLL_INTERVAL,
+        github: true,
+        limit: GITHUB_LIMIT,
+    },
+    // Helpers never poll: one wakes when another loop has taken an item, and in turn wakes the next.
+    Loop {
+        name: "inbox helper",
+        copies: 8,
+        step: |engine| async { engine.intake().step_inbox().await }.boxed(),
+        notification: Some(|engine| engine.more_deliveries().boxed()),
+        idle: HOURLY,
         github: true,
         limit: GITHUB_LIMIT,
     },
@@ -113,6 +123,15 @@ const WITH_GITHUB: [Loop; 6] = [
         step: |engine| async { engine.reconciler().step_sync().await }.boxed(),
         notification: Some(|engine| engine.sync_wanted().boxed()),
         idle: POLL_INTERVAL,
+        github: true,
+        limit: GITHUB_LIMIT,
+    },
+    Loop {
+        name: "sync helper",
+        copies: 14,
+        step: |engine| async { engine.reconciler().step_sync().await }.boxed(),
+        notification: Some(|engine| engine.more_syncs().boxed()),
+        idle: HOURLY,
         github: true,
         limit: GITHUB_LIMIT,
     },

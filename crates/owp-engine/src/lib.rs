@@ -174,8 +174,10 @@ struct Inner {
     settings: Arc<Settings>,
     pulls: mpsc::Sender<Pull>,
     inbox_notify: Notify,
+    inbox_more: Notify,
     sender_notify: Notify,
     sync_notify: Notify,
+    sync_more: Notify,
     parking: Arc<scheduling::park::Parking>,
     empty_pulls: scheduling::empty_pulls::EmptyPulls,
     repo_cache: scheduling::repo_cache::RepoCache,
@@ -206,8 +208,10 @@ impl Engine {
             settings: Arc::new(settings),
             pulls,
             inbox_notify: Notify::new(),
+            inbox_more: Notify::new(),
             sender_notify: Notify::new(),
             sync_notify: Notify::new(),
+            sync_more: Notify::new(),
             parking: Arc::default(),
             empty_pulls: scheduling::empty_pulls::EmptyPulls::default(),
             repo_cache: scheduling::repo_cache::RepoCache::default(),
@@ -258,6 +262,16 @@ impl Engine {
     /// Waits for the notification that a repository may be due for a count.
     pub async fn sync_wanted(&self) {
         self.0.sync_notify.notified().await;
+    }
+
+    /// Waits until a delivery was taken, so that others may wait.
+    pub async fn more_deliveries(&self) {
+        self.0.inbox_more.notified().await;
+    }
+
+    /// Waits until a repository was taken for a sync, so that others may be due.
+    pub async fn more_syncs(&self) {
+        self.0.sync_more.notified().await;
     }
 
     /// Notifies the loops of a commit. This only shortens waits; correctness never depends on it.

@@ -24,6 +24,9 @@ statements! {
         sync_due_at = CASE WHEN sync_due_at > $2 THEN $2 ELSE sync_due_at END WHERE id = $1 AND managed = 1";
     REPO_SYNC_NEXT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE managed = 1 AND (inactive IS NULL OR ask_again = 1)
         AND sync_due_at <= $1 AND sync_until <= $1 ORDER BY sync_due_at LIMIT 1");
+    // Repositories that were never counted since the counts were forgotten; uses repositories_sync.
+    REPO_COUNT_WAITS = "SELECT id FROM repositories WHERE managed = 1 AND inactive IS NULL AND sync_due_at <= $1
+        AND sync_until <= $1 AND counted_at IS NULL AND (count_failed_at IS NULL OR count_failed_at < count_from) LIMIT 1";
     REPO_SYNC_TAKE = "UPDATE repositories SET sync_until = $2, sync_due_at = $3 WHERE id = $1 AND sync_until <= $4";
     // Every hold ends later than the one before, so its end identifies the holder.
     REPO_SYNC_RENEW = "UPDATE repositories SET sync_until = $3 WHERE id = $1 AND sync_until = $2";
@@ -93,6 +96,13 @@ impl SyncSchedule<'_> {
         let until = now + if unfinished { longer } else { hold };
         let take = query(REPO_SYNC_TAKE).bind(repo.id.as_str()).bind(until.0).bind(next.0).bind(now.0);
         Ok((self.run(take).await? == 1).then_some((repo, until)))
+    }
+
+    /// Returns true while a repository waits for its first count since the counts were forgotten. One whose count failed
+    /// since then does not.
+    pub async fn count_waits(&mut self) -> Result<bool, StoreError> {
+        let now = self.now();
+        Ok(self.one(query(REPO_COUNT_WAITS).bind(now.0)).await?.is_some())
     }
 
     /// Extends the hold that ends at `mine` to `hold` from now. Returns its new end, or `None` after a takeover.

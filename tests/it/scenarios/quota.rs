@@ -13,6 +13,7 @@ on_both!(
     many_new_issues_are_judged_in_pages,
     without_pages_many_new_issues_are_judged_a_part_at_a_time,
     what_github_does_not_tell_is_asked_ever_more_rarely,
+    the_last_of_the_quota_is_kept_for_counts_and_comments,
 );
 
 async fn an_hour_sees_no_more_writes_than_github_takes(db: Db) {
@@ -174,6 +175,39 @@ async fn what_github_does_not_tell_is_asked_ever_more_rarely(db: Db) {
     for number in numbers {
         let hold = w.task_of(number).await.unwrap().hold.unwrap();
         assert!(hold.contains("GitHub does not tell"), "{hold}");
+    }
+    w.check_promises().await;
+}
+
+async fn the_last_of_the_quota_is_kept_for_counts_and_comments(db: Db) {
+    let w = World::with_quota(db, 300).await;
+    let known = w.task("Parse dates", &[]).await;
+    let bo = w.client("bo", known, &[]).await;
+    // Many deliveries use up what others may use.
+    let mona = w.github.as_user("mona");
+    let issues: Vec<u64> =
+        (0..150).map(|n| mona.open_issue(REPO, &format!("Issue {n}"), "Please.", &["pool:ready"]).unwrap()).collect();
+    w.receive().await;
+    while w.engine.intake().step_inbox().await.unwrap() {}
+    let left = w.engine.github().unwrap().client.figures().left["core"];
+    assert!((20..30).contains(&left), "a tenth of 300 is kept: {left}");
+    assert!(w.events("task.created").await < 150);
+    // Counts go on, and so do grants and comments.
+    let counts = |w: &World| w.github.requests().iter().filter(|r| r.by_app() && r.path.ends_with("/pulls")).count();
+    let before = counts(&w);
+    w.advance(Span::minutes(6));
+    while w.engine.reconciler().step_sync().await.unwrap() {}
+    assert_eq!(counts(&w), before + 1);
+    let last = w.github.requests().pop().unwrap();
+    assert!(!last.path.contains("/issues"), "nothing after the count: {}", last.path);
+    assert!(w.engine.workers().pull_work(&bo).await.unwrap().granted);
+    while w.engine.comments().step_sender().await.unwrap() {}
+    w.only(known, "this task is yours");
+    // The next hour brings the rest, and nothing was lost.
+    w.advance(Span::minutes(61));
+    w.settle().await;
+    for issue in issues {
+        assert!(w.task_of(issue).await.is_some(), "issue {issue}");
     }
     w.check_promises().await;
 }

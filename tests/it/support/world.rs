@@ -93,6 +93,15 @@ impl World {
         world
     }
 
+    /// As [`World::new`], with so many requests an hour.
+    pub(crate) async fn with_quota(db: Db, requests_per_hour: u64) -> Self {
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, |config| SandboxConfig { requests_per_hour, ..config }).await;
+        world.engine.intake().step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
     /// As [`World::new`], with an App that may read checks and statuses, and hears of them.
     pub(crate) async fn with_checks(db: Db) -> Self {
         let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };

@@ -87,7 +87,7 @@ impl Comments<'_> {
     async fn send(&self, github: &GitHubSide, mut wanted: WantedComment) -> Result<(), EngineError> {
         let handle = RepoHandle { github_id: wanted.github_id, full_name: wanted.repo_name.clone() };
         let writer = github.client.commenter(wanted.installation, handle.clone());
-        let reader = github.client.reader(wanted.installation, handle);
+        let reader = github.client.reader(wanted.installation, handle).urgent();
         let may_exist = match wanted.attempt_at {
             Some(_) => !is_planted(Plant::LostCommentIsRepeated),
             None => may_be_there(&wanted.key) && !is_planted(Plant::MovedCommentIsRepeated),

@@ -12,7 +12,7 @@ use crate::tracking::pulls;
 use crate::{Intake, RENEWALS};
 use futures_util::future::BoxFuture;
 use owp_base::histogram::millis;
-use owp_github::client::GitHub;
+use owp_github::client::{GitHub, GitHubError};
 use owp_github::payload::{CommentAction, Incoming, Kind, PayloadError, PullSnapshot, read_delivery};
 use owp_github::signature::{self, SignatureError};
 use owp_plants::{Plant, is_planted};
@@ -117,7 +117,11 @@ impl Intake<'_> {
             )
             .await;
         let delivery = match taken {
-            Ok(Some(delivery)) => delivery,
+            Ok(Some(delivery)) => {
+                // Other repositories may have some as well.
+                self.inner().inbox_more.notify_one();
+                delivery
+            }
             Ok(None) => return Ok(false),
             // Another replica took a delivery of the same repository at the same moment.
             Err(error) if error.is_unique_violation() => return Ok(true),
@@ -188,7 +192,11 @@ impl Intake<'_> {
         let missed = matches!(error, EngineError::CommentInDoubt(_));
         let taken = Delivery { misses: delivery.misses + i64::from(missed), ..delivery.clone() };
         let (why, before) = (error.to_string(), delivery.attempts);
-        tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
+        if matches!(error, EngineError::GitHub(GitHubError::QuotaKept { .. })) {
+            tracing::info!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery waits for the next hour's quota");
+        } else {
+            tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
+        }
         self.write(
             Scope::global(),
             transaction!(|tx| {

@@ -47,7 +47,8 @@ impl Policies<'_> {
         if age > Span(0) && looked.is_failing(&row.id, now) {
             return Ok(row);
         }
-        let reader = self.reader(&row)?;
+        // Nothing is granted in a repository whose file was not read lately, so this is part of a count.
+        let reader = self.reader(&row)?.urgent();
         let text = match reader.file(POLICY_PATH).await {
             Ok(text) => text,
             Err(error) if error.is_denied() => {

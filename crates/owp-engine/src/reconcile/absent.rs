@@ -117,7 +117,7 @@ impl Reconciler<'_> {
     }
 
     async fn find_absent(&self, row: &RepoRow) -> Result<Option<GitHubRepo>, EngineError> {
-        let seen = self.reader(row)?.repository().await?;
+        let seen = self.reader(row)?.urgent().repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(None) };
         // Anyone can see a public repository, even without the App.
         if !self.is_listed(row).await? {

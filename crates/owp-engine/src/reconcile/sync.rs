@@ -5,6 +5,7 @@
 //! the outcome.
 
 use crate::error::EngineError;
+use crate::facts::RepoContext;
 use crate::{RENEWALS, Reconciler};
 use owp_pool::doubt::DoubtKind;
 use owp_pool::event::{Event, EventKind};
@@ -53,6 +54,8 @@ impl Reconciler<'_> {
             )
             .await?;
         let Some((row, until, began)) = taken else { return Ok(false) };
+        // Others may be due as well.
+        self.inner().sync_more.notify_one();
         let renewed_at = Timestamp(self.store().clock().now_ms());
         let mut turn = SyncHold { repo: row.id.clone(), until, renewed_at };
         if row.inactive.is_some() {
@@ -154,20 +157,45 @@ impl Reconciler<'_> {
         let row = self.policies().with_policy(row, Span(0)).await?;
         let reader = self.reader(&row)?;
         let repo = self.context(row);
-        self.count(&reader, &repo, began, Some(turn)).await?;
+        self.count(&reader.urgent(), &repo, began, Some(turn)).await?;
         *counted = true;
+        if let Some(until) = reader.waits_until() {
+            return self.put_off(&repo, until).await;
+        }
+        let compares = repo.row.wants_compare(self.settings().compare_every, began);
+        if compares && self.puts_count_first(&repo).await? {
+            return Ok(());
+        }
         self.tracking().recheck(&reader, &repo).await?;
         self.keep_turn(Some(turn)).await?;
         self.recheck_doubted(&reader, &repo).await?;
-        if repo.row.wants_compare(self.settings().compare_every, began) {
+        if compares {
             self.compare(&reader, &repo, began, turn).await?;
         }
         self.find_lost_commands(&reader, &repo, began, turn).await
     }
 
+    /// Puts off all but the count until the installation's quota is renewed. What is due stays recorded as due.
+    async fn put_off(&self, repo: &RepoContext, until: Timestamp) -> Result<(), EngineError> {
+        tracing::info!(repo = %repo.row.name, until = until.rfc3339(), "counted; the comparison waits for the next hour's quota");
+        let id = repo.row.id.clone();
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync().sync_by(&id, until).await?))).await
+    }
+
+    /// Puts off a comparison while another repository waits for its first count: nothing is granted there before, while
+    /// a comparison only brings what is new. Returns false when none waits.
+    async fn puts_count_first(&self, repo: &RepoContext) -> Result<bool, EngineError> {
+        if !self.read(transaction!(|tx| Ok(tx.sync().count_waits().await?))).await? {
+            return Ok(false);
+        }
+        let id = repo.row.id.clone();
+        self.write(Scope::repo(&repo.row.id), transaction!(|tx| Ok(tx.sync().sync_now(&id).await?))).await?;
+        Ok(true)
+    }
+
     /// Fetches the repository itself: its name, privacy and archive flag may have changed.
     async fn resight(&self, row: RepoRow) -> Result<RepoRow, EngineError> {
-        let seen = self.reader(&row)?.repository().await?;
+        let seen = self.reader(&row)?.urgent().repository().await?;
         let Some(installation_id) = row.installation_id else { return Ok(row) };
         let sighting = GitHubRepo {
             github_id: seen.id,

@@ -50,6 +50,14 @@ pub enum GitHubError {
         /// GitHub's explanation.
         message: String,
     },
+    /// Little is left of the installation's hourly quota, and that is kept for counts and comments. Nothing was sent.
+    #[error("the last {left} requests of this hour's quota are kept for counts and comments")]
+    QuotaKept {
+        /// Requests that are left.
+        left: i64,
+        /// Time at which the quota is renewed.
+        retry_at: Timestamp,
+    },
     /// The installation is suspended; nothing works until its owner lifts the suspension.
     #[error("the App's installation is suspended by its owner")]
     Suspended,
@@ -132,7 +140,7 @@ impl GitHubError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Lost { .. } => true,
-            Self::Unreachable { .. } | Self::Malformed { .. } => true,
+            Self::Unreachable { .. } | Self::Malformed { .. } | Self::QuotaKept { .. } => true,
             Self::NoToken { cause } => cause.is_transient(),
             _ => false,
         }
@@ -142,7 +150,7 @@ impl GitHubError {
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
-            Self::RateLimited { retry_at, .. } => Some(*retry_at),
+            Self::RateLimited { retry_at, .. } | Self::QuotaKept { retry_at, .. } => Some(*retry_at),
             Self::Unavailable { retry_at, .. } => *retry_at,
             Self::NoToken { cause } => cause.retry_at(),
             _ => None,

@@ -149,6 +149,7 @@ mod tests {
         let response = ApiResponse {
             not_modified: false,
             exhausted_until: None,
+            quota: None,
             etag: None,
             has_next: None,
             next_cursor: None,

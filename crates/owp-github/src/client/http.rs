@@ -5,6 +5,7 @@
 //! credential therefore never reaches another host.
 
 use super::meter::Meter;
+use super::quota::Quota;
 use super::{Address, GitHubError, path::RepoPath, response, transport};
 use http::{Method, StatusCode, header};
 use octocrab::{OctoBody, Octocrab};
@@ -14,6 +15,7 @@ use owp_pool::Timestamp;
 use reqwest::Url;
 use secrecy::SecretString;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 /// A repository renamed twice causes two redirects; more than this is a loop.
@@ -63,6 +65,8 @@ pub(super) struct ApiResponse {
     pub(super) next_cursor: Option<String>,
     /// Reset time, if this request used up the rate limit.
     pub(super) exhausted_until: Option<Timestamp>,
+    /// The hourly quota after this request, of REST calls.
+    pub(super) quota: Option<Quota>,
     /// Id of the repository that a redirect led to.
     pub(super) redirected_to: Option<i64>,
     pub(super) body: Vec<u8>,
@@ -105,6 +109,8 @@ pub(super) struct Http {
     base: Url,
     clock: Clock,
     meter: Meter,
+    /// The newest `Date` header of a response, in Unix milliseconds.
+    newest_date: AtomicI64,
 }
 
 impl Http {
@@ -131,7 +137,14 @@ impl Http {
     }
 
     fn over(transport: transport::Transport, base: Url, clock: Clock) -> Self {
-        Self { transport, octocrab: OnceLock::new(), base, clock, meter: Meter::default() }
+        Self {
+            transport,
+            octocrab: OnceLock::new(),
+            base,
+            clock,
+            meter: Meter::default(),
+            newest_date: AtomicI64::default(),
+        }
     }
 
     /// Sends a GET; follows redirects that stay on GitHub's own address.
@@ -189,9 +202,12 @@ impl Http {
         let what = "rate_limit";
         let call = Call { method: Method::GET, url: self.url(what)?, what, bearer: None, etag: None, body: None };
         let response = self.execute(&call).await?;
-        let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
-        let read = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
-        Ok(read.map(|at| Timestamp(at.timestamp_millis())))
+        Ok(date(response.headers()))
+    }
+
+    /// Returns GitHub's newest time that a response has told: a lower bound of GitHub's time now.
+    pub(super) fn newest_date(&self) -> Timestamp {
+        Timestamp(self.newest_date.load(Ordering::Relaxed))
     }
 
     fn url(&self, what: &str) -> Result<Url, GitHubError> {
@@ -226,6 +242,9 @@ impl Http {
         let millis = millis(began.elapsed());
         tracing::debug!(method = %call.method, path = call.what, status = head.status.as_u16(), millis, "GitHub answered");
         self.meter.note_quota(&head.headers);
+        if let Some(date) = date(&head.headers) {
+            self.newest_date.fetch_max(date.0, Ordering::Relaxed);
+        }
         if let Some(location) = redirect(head.status, &head.headers) {
             return Ok(Reply::Redirect(location));
         }
@@ -261,6 +280,12 @@ impl Http {
         // On the heap: octocrab's future is large, and part of every future that asks GitHub something.
         Box::pin(octocrab.execute(request)).await.map_err(transport::failure)
     }
+}
+
+/// Returns the time of a response by its sender's clock.
+fn date(headers: &header::HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    Some(Timestamp(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis()))
 }
 
 /// Returns the API's address with a trailing slash.

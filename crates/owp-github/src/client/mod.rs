@@ -20,12 +20,14 @@ mod node_id;
 mod pages;
 mod path;
 mod permissions;
+mod quota;
 mod rate_limits;
 mod raw;
 mod read;
 mod register;
 mod response;
 mod shapes;
+mod slots;
 mod token;
 mod transport;
 mod write;
@@ -103,7 +105,7 @@ pub struct RepoHandle {
 
 /// A GitHub connection of one App. Clones share the connections and the tokens.
 #[derive(Clone)]
-pub struct GitHub(Arc<Inner>);
+pub struct GitHub(Arc<Inner>, quota::Use);
 
 struct Inner {
     http: Http,
@@ -113,6 +115,8 @@ struct Inner {
     files: files::FileCache,
     permissions: permissions::Permissions,
     rate_limits: rate_limits::RateLimits,
+    quotas: quota::Quotas,
+    slots: slots::Slots,
     clock: Clock,
 }
 
@@ -156,16 +160,21 @@ impl GitHub {
 
     fn over(http: Http, cfg: GitHubConfig) -> Result<Self, GitHubError> {
         let key = AppKey::new(cfg.app_id, &cfg.private_key_pem)?;
-        Ok(Self(Arc::new(Inner {
-            http,
-            key,
-            tokens: Tokens::default(),
-            pages: pages::Cache::default(),
-            files: files::FileCache::default(),
-            permissions: permissions::Permissions::default(),
-            rate_limits: rate_limits::RateLimits::default(),
-            clock: cfg.clock,
-        })))
+        Ok(Self(
+            Arc::new(Inner {
+                http,
+                key,
+                tokens: Tokens::default(),
+                pages: pages::Cache::default(),
+                files: files::FileCache::default(),
+                permissions: permissions::Permissions::default(),
+                rate_limits: rate_limits::RateLimits::default(),
+                quotas: quota::Quotas::default(),
+                slots: slots::Slots::default(),
+                clock: cfg.clock,
+            }),
+            quota::Use::Ordinary,
+        ))
     }
 
     /// Returns the address of GitHub's web pages, such as `https://github.com`.
@@ -189,7 +198,7 @@ impl GitHub {
     /// Returns a client that creates and updates issue comments in one repository, and nothing else.
     #[must_use]
     pub fn commenter(&self, installation_id: i64, repo: RepoHandle) -> CommentWriter {
-        CommentWriter::new(self.clone(), installation_id, repo)
+        CommentWriter::new(self.urgent(), installation_id, repo)
     }
 
     /// Drops the cached permissions of people in a repository, or in every repository: they may have changed.
@@ -234,21 +243,32 @@ impl GitHub {
         }
     }
 
-    /// Sends a request of `identity` unless a rate limit is in force, and records the limit that the response reports.
+    /// Sends a request of `identity` unless it must wait, and records the limit and the quota that the response reports.
     async fn send(
         &self,
         identity: Identity,
         request: impl Future<Output = Result<ApiResponse, GitHubError>>,
     ) -> Result<ApiResponse, GitHubError> {
         self.may_ask(identity)?;
+        let slot = self.0.slots.take(identity).await;
+        // Another request may have met a limit meanwhile.
+        self.may_ask(identity)?;
         let outcome = request.await;
+        drop(slot);
         self.0.rate_limits.learn_from(identity, &outcome, self.now());
+        if let Ok(ApiResponse { quota: Some(quota), .. }) = &outcome {
+            self.0.quotas.record(identity, *quota, self.now());
+        }
         outcome
     }
 
-    /// Rejects a call of `identity` with [`GitHubError::RateLimited`] while a rate limit is in force.
+    /// Rejects a call of `identity` while a rate limit is in force, or while only the reserve of its quota is left.
     fn may_ask(&self, identity: Identity) -> Result<(), GitHubError> {
-        self.0.rate_limits.check(identity, self.now())
+        self.0.rate_limits.check(identity, self.now())?;
+        match self.1 {
+            quota::Use::Ordinary => self.0.quotas.check(identity, self.now()),
+            quota::Use::Urgent => Ok(()),
+        }
     }
 
     fn now(&self) -> Timestamp {

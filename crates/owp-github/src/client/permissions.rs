@@ -17,9 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// How long a response is used.
 const USED_FOR: Span = Span::secs(60);
-/// Tolerated difference between GitHub's clock, which dates the acts, and this machine's, which dates the responses.
-/// GitHub's times also lack the milliseconds.
-const SLACK: Span = Span::secs(5);
+/// Resolution of GitHub's times.
+const RESOLUTION: Span = Span::secs(1);
 /// Capacity. A full cache drops the permission that was used longest ago.
 const MAX_CACHED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
@@ -29,8 +28,10 @@ type Key = (i64, i64, String);
 #[derive(Debug, Clone)]
 struct Cached {
     info: PermissionInfo,
-    /// Time at which the request was sent.
+    /// Time at which the request was sent, by this machine's clock.
     asked_at: Timestamp,
+    /// A time before that, by GitHub's clock, which dates the acts, and by this machine's.
+    as_of: Timestamp,
 }
 
 struct State {
@@ -54,17 +55,17 @@ impl Permissions {
         let cached = state.known.get(key)?;
         // After the clock was set back, an older response would be used for too long.
         let is_recent = cached.asked_at <= now && now < cached.asked_at + USED_FOR;
-        (is_recent && act + SLACK <= cached.asked_at).then(|| cached.info.clone())
+        (is_recent && act + RESOLUTION <= cached.as_of).then(|| cached.info.clone())
     }
 
     fn generation(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).dropped
     }
 
-    fn put(&self, key: Key, info: PermissionInfo, asked_at: Timestamp, generation: u64) {
+    fn put(&self, key: Key, cached: Cached, generation: u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.dropped == generation {
-            state.known.put(key, Cached { info, asked_at });
+            state.known.put(key, cached);
         }
     }
 
@@ -94,11 +95,13 @@ impl RepoReader {
         let login = login_segment(login)?;
         let permissions = &self.github.0.permissions;
         let (asked_at, generation, key) = (self.github.now(), permissions.generation(), self.permission_key(&login));
+        // Whatever GitHub dated in an earlier response happened before this request.
+        let as_of = self.github.0.http.newest_date().min(asked_at);
         self.permissions_asked.fetch_add(1, Ordering::Relaxed);
         match self.one::<RawPermission>(&format!("/collaborators/{login}/permission")).await {
             Ok(raw) => {
                 let info = PermissionInfo::from(raw);
-                permissions.put(key, info.clone(), asked_at, generation);
+                permissions.put(key, Cached { info: info.clone(), asked_at, as_of }, generation);
                 Ok(info)
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 //!
 //! Pure: takes status, headers, body and the time of arrival, and returns a response or an error.
 
-use super::{GitHubError, http::ApiResponse};
+use super::{GitHubError, http::ApiResponse, quota::Quota};
 use owp_pool::{Span, Timestamp};
 use reqwest::{StatusCode, header, header::HeaderMap};
 
@@ -34,6 +34,7 @@ pub(super) fn classify(
             has_next: text(headers, header::LINK.as_str()).map(|link| link.contains("rel=\"next\"")),
             next_cursor: text(headers, header::LINK.as_str()).and_then(next_cursor),
             exhausted_until: exhausted_until(headers, now),
+            quota: quota(headers, now),
             redirected_to: None,
             body,
         });
@@ -107,8 +108,19 @@ fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
 /// Returns the reset time if this request used up the limit. The GraphQL and search limits are separate and do not
 /// block REST calls.
 fn exhausted_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let core = text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core");
-    (core && is_exhausted(headers)).then(|| reset(headers, now)).flatten()
+    (is_core(headers) && is_exhausted(headers)).then(|| reset(headers, now)).flatten()
+}
+
+fn is_core(headers: &HeaderMap) -> bool {
+    text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core")
+}
+
+/// Returns the quota of REST calls that a response reports. A GitHub Enterprise Server may have none.
+fn quota(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
+    let number = |name: &str| text(headers, name)?.parse::<i64>().ok().filter(|number| *number >= 0);
+    let (limit, left) = (number("x-ratelimit-limit")?, number("x-ratelimit-remaining")?);
+    let reset = reset(headers, now).filter(|_| is_core(headers))?;
+    Some(Quota { limit, left, reset })
 }
 
 /// Parses `Retry-After`, given in seconds or as an HTTP date.

@@ -160,6 +160,8 @@ impl GitHub {
         self.0.permissions.forget(None);
         self.0.pages.forget(installation);
         self.0.rate_limits.forget(installation);
+        self.0.quotas.forget(installation);
+        self.0.slots.forget(installation);
     }
 
     pub(super) fn app_jwt(&self) -> Result<SecretString, GitHubError> {

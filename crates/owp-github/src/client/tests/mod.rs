@@ -8,5 +8,7 @@ mod histories;
 mod limits;
 mod octocrab;
 mod permissions;
+mod quota;
 mod reading;
+mod slots;
 mod writing;
