@@ -1,7 +1,7 @@
 //! Tests of cached permissions: used for acts that they are newer than, dropped on every doubt.
 
 use crate::client::{
-    GitHubError, RepoReader,
+    GitHub, GitHubError, RepoReader,
     testing::{INSTALLATION, NOW, Reply, Server, repo},
 };
 use owp_pool::permission::Permission;
@@ -20,11 +20,26 @@ fn permission(name: &str) -> Reply {
 /// Answers with each permission in turn, and then with the last one.
 async fn changing(names: &'static [&'static str]) -> Server {
     let asked = AtomicUsize::new(0);
-    Server::with_tokens(move |_| {
+    Server::with_tokens(move |call| {
+        if !call.line.contains("/collaborators/") {
+            return Reply::json(404, json!({}));
+        }
         let n = asked.fetch_add(1, Ordering::SeqCst).min(names.len() - 1);
         permission(names[n])
     })
     .await
+}
+
+/// Returns a reader of a process that has had a response from GitHub before, and so knows its time.
+async fn started(github: &GitHub) -> RepoReader {
+    let reader = github.reader(INSTALLATION, repo());
+    let _ = reader.user("ada").await;
+    reader
+}
+
+/// Returns the number of permission requests.
+fn asked(server: &Server) -> usize {
+    server.lines().iter().filter(|line| line.contains("/collaborators/")).count()
 }
 
 async fn judged(reader: &RepoReader, act: Timestamp) -> Permission {
@@ -35,13 +50,13 @@ async fn judged(reader: &RepoReader, act: Timestamp) -> Permission {
 async fn a_permission_is_asked_once_for_acts_before_it() {
     let server = changing(&["write", "read"]).await;
     let github = server.github();
-    let reader = github.reader(INSTALLATION, repo());
+    let reader = started(&github).await;
     for _ in 0..3 {
         assert_eq!(judged(&reader, ACT).await, Permission::Write);
     }
     let ada = github.reader(INSTALLATION, repo()).permission_for_act("Ada", ACT).await.unwrap();
     assert_eq!(ada.permission, Permission::Write, "logins have no case, and readers share what is known");
-    assert_eq!((server.lines().len(), reader.permissions_asked()), (1, 1));
+    assert_eq!((asked(&server), reader.permissions_asked()), (1, 1));
     server.clock.advance_ms(60_000);
     assert_eq!(judged(&reader, ACT).await, Permission::Read, "after a minute it is asked again");
 }
@@ -49,19 +64,19 @@ async fn a_permission_is_asked_once_for_acts_before_it() {
 #[tokio::test]
 async fn an_act_after_the_response_is_judged_with_a_new_one() {
     let server = changing(&["write", "read"]).await;
-    let reader = server.github().reader(INSTALLATION, repo());
+    let reader = started(&server.github()).await;
     assert_eq!(judged(&reader, ACT).await, Permission::Write);
     server.clock.advance_ms(20_000);
     let later = Timestamp(NOW) + Span::secs(1);
     assert_eq!(judged(&reader, later).await, Permission::Read, "the permission was withdrawn before the act");
     assert_eq!(judged(&reader, ACT).await, Permission::Read, "the newer response counts for older acts too");
-    assert_eq!(server.lines().len(), 2);
+    assert_eq!(asked(&server), 2);
 }
 
 #[tokio::test]
 async fn an_act_in_the_second_of_the_request_is_judged_with_a_new_response() {
     let server = changing(&["write", "read"]).await;
-    let reader = server.github().reader(INSTALLATION, repo());
+    let reader = started(&server.github()).await;
     let just_before = Timestamp(NOW - 999);
     assert_eq!(judged(&reader, just_before).await, Permission::Write);
     assert_eq!(judged(&reader, just_before).await, Permission::Read);
@@ -82,18 +97,18 @@ async fn an_act_that_github_dates_after_its_last_response_is_judged_with_a_new_r
         reply.with("date", date(NOW - 60_000))
     })
     .await;
-    let reader = server.github().reader(INSTALLATION, repo());
+    let reader = started(&server.github()).await;
     judged(&reader, ACT).await;
     judged(&reader, ACT).await;
-    assert_eq!(server.lines().len(), 2, "GitHub's clock says that the act is yet to come");
+    assert_eq!(asked(&server), 2, "GitHub's clock says that the act is yet to come");
     judged(&reader, Timestamp(NOW - 61_000)).await;
-    assert_eq!(server.lines().len(), 2);
+    assert_eq!(asked(&server), 2);
 }
 
 #[tokio::test]
 async fn a_command_is_never_judged_with_what_is_known() {
     let server = changing(&["write", "read"]).await;
-    let reader = server.github().reader(INSTALLATION, repo());
+    let reader = started(&server.github()).await;
     assert_eq!(judged(&reader, ACT).await, Permission::Write);
     assert_eq!(reader.permission("ada").await.unwrap().permission, Permission::Read);
     assert_eq!(judged(&reader, ACT).await, Permission::Read, "and its response replaces what was known");
@@ -103,7 +118,7 @@ async fn a_command_is_never_judged_with_what_is_known() {
 async fn a_change_of_members_drops_the_permissions_of_its_repository_alone() {
     let server = changing(&["write", "admin", "read"]).await;
     let github = server.github();
-    let reader = github.reader(INSTALLATION, repo());
+    let reader = started(&github).await;
     judged(&reader, ACT).await;
     github.forget_permissions(Some(repo().github_id + 1));
     assert_eq!(judged(&reader, ACT).await, Permission::Write);
@@ -112,7 +127,7 @@ async fn a_change_of_members_drops_the_permissions_of_its_repository_alone() {
     github.forget_permissions(None);
     assert_eq!(judged(&reader, ACT).await, Permission::Read);
     github.reader(INSTALLATION + 1, repo()).permission_for_act("ada", ACT).await.unwrap();
-    assert_eq!(server.lines().len(), 4, "another installation asks for itself");
+    assert_eq!(asked(&server), 4, "another installation asks for itself");
 }
 
 #[tokio::test]
@@ -125,14 +140,14 @@ async fn a_change_of_members_during_a_request_leaves_nothing_known() {
     let github = server.github();
     let reader = github.reader(INSTALLATION, repo());
     let drops = async {
-        while server.lines().is_empty() {
+        while asked(&server) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         github.forget_permissions(Some(repo().github_id));
     };
     tokio::join!(judged(&reader, ACT), drops);
     judged(&reader, ACT).await;
-    assert_eq!(server.lines().len(), 2);
+    assert_eq!(asked(&server), 2);
 }
 
 /// The wrong answers of GitHub, once each, between two good ones.
@@ -158,7 +173,7 @@ async fn an_error_is_never_remembered_and_drops_what_was_known() {
         let server =
             Server::with_tokens(move |_| if switch.load(Ordering::SeqCst) { fault() } else { permission("write") })
                 .await;
-        let reader = server.github().reader(INSTALLATION, repo());
+        let reader = started(&server.github()).await;
         assert_eq!(judged(&reader, ACT).await, Permission::Write, "{name}");
         fails.store(true, Ordering::SeqCst);
         let error = reader.permission("ada").await.unwrap_err();
@@ -166,9 +181,9 @@ async fn an_error_is_never_remembered_and_drops_what_was_known() {
         let error = reader.permission_for_act("ada", ACT).await.unwrap_err();
         assert!(is_right(&error), "{name}: what was known before is gone: {error}");
         fails.store(false, Ordering::SeqCst);
-        let asked = server.lines().len();
+        let before = asked(&server);
         assert_eq!(judged(&reader, ACT).await, Permission::Write, "{name}");
-        assert_eq!(server.lines().len(), asked + 1, "{name}: the error was not remembered");
+        assert_eq!(asked(&server), before + 1, "{name}: the error was not remembered");
     }
 }
 

@@ -27,7 +27,13 @@ async fn server(left: i64) -> (Server, Arc<AtomicI64>) {
     let now = Arc::new(AtomicI64::new(left));
     let left = now.clone();
     let server = Server::with_tokens(move |call| {
-        let body = if call.line.contains("/pulls") { json!([]) } else { issue() };
+        let body = match call.line.as_str() {
+            line if line.contains("/pulls") => json!([]),
+            line if line.contains("/comments/") => {
+                json!({"id": 5, "created_at": "2023-11-14T22:00:00Z", "updated_at": "2023-11-14T22:00:00Z"})
+            }
+            _ => issue(),
+        };
         with_quota(Reply::json(200, body), "1000", &left.load(Ordering::SeqCst).to_string())
     })
     .await;
