@@ -139,7 +139,8 @@ async fn a_page_that_goes_wrong_as_a_whole_is_an_error() {
         matches!(histories(other).await.unwrap_err(), GitHubError::OtherRepository { .. }),
         "the name was given away"
     );
-    let statuses: [(u16, fn(&GitHubError) -> bool); 5] = [
+    type IsRight = fn(&GitHubError) -> bool;
+    let statuses: [(u16, IsRight); 5] = [
         (404, |e| matches!(e, GitHubError::NotFound { .. })),
         (401, |e| matches!(e, GitHubError::Unauthorized { .. })),
         (403, |e| matches!(e, GitHubError::Forbidden { .. })),
