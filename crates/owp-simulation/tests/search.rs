@@ -65,7 +65,7 @@ fn histories_on_postgresql_keep_every_promise() {
 const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::RefusalBelievedAtOnce, 8),
     (Plant::HiddenRepositoryBuriesComment, 1),
-    (Plant::MissingCommentBelievedAtOnce, 114),
+    (Plant::MissingCommentBelievedAtOnce, 231),
     (Plant::LateMarkHidesTheJump, 178),
     (Plant::CreateWaitsForItsToken, 113),
     (Plant::LateJudgementIsApplied, 17),
@@ -95,7 +95,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::EditRunsAsAuthor, 20),
     (Plant::LostCommandsStayLost, 5),
     (Plant::OneAnswerIsBelieved, 62),
-    (Plant::MissingPullIsClosedAtOnce, 114),
+    (Plant::MissingPullIsClosedAtOnce, 62),
     (Plant::LeftPullsStayOpen, 39),
     (Plant::MissingRepositoryStaysAway, 17),
     (Plant::WithdrawnTasksStayAway, 13),
