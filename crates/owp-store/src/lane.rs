@@ -340,6 +340,7 @@ async fn run_in_savepoint(tx: &mut Tx, scope: &Scope, run: Run) -> Result<Option
 
 /// Runs a job. Returns whether its changes are to be kept; with an error they are not.
 async fn run_job(tx: &mut Tx, scope: &Scope, run: Run) -> Result<bool, StoreError> {
+    tx.ahead.clear();
     tx.chain = scope.repo.as_ref().map_or_else(|| super::events::GLOBAL_CHAIN.to_owned(), ToString::to_string);
     // The call is inside the guarded future, because a job can panic before it returns a future.
     match AssertUnwindSafe(async { run(tx).await }).catch_unwind().await {

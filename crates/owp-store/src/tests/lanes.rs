@@ -356,11 +356,12 @@ async fn the_contributor_is_locked_whom_a_worker_belongs_to_after_the_wait() {
     let job = {
         let (store, scope) = (bench.store.clone(), Scope::repo(&repo).with_workers([worker.clone()]));
         tokio::spawn(async move {
-            let wait = move |_: &mut Tx| {
+            let wait = async move {
                 in_job.send(()).unwrap();
-                may_go_on
+                may_go_on.await.unwrap();
+                Ok::<_, StoreError>(())
             };
-            store.write(scope, move |tx| Box::pin(async move { Ok::<_, StoreError>(wait(tx).await.unwrap()) })).await
+            store.write(scope, move |_| Box::pin(wait)).await
         })
     };
     // Until the job waits for the repository. It must not have the worker yet: repositories come first.
