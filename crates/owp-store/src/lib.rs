@@ -317,10 +317,14 @@ impl Store {
     {
         let Pool::Postgres(readers) = &self.0.readers else { return self.read(work).await };
         let settings = &self.0.settings;
-        let mut tx = Tx::begin(Connection::Postgres(readers.one_statement().await?), None, settings);
-        let result = work(&mut tx).await;
-        tx.rollback().await?;
-        result
+        let _reading = Reading::begin(&self.0.reading);
+        let statement = async {
+            let mut tx = Tx::begin(Connection::Postgres(readers.one_statement().await?), None, settings);
+            let result = work(&mut tx).await;
+            tx.rollback().await?;
+            result
+        };
+        settings.in_turn(Box::pin(statement)).await
     }
 
     /// Picks the lane of the scope's repository. A job without a repository goes to the least busy lane, so that it
