@@ -73,8 +73,7 @@ impl Server {
 
     /// Stops the server, fills its database and starts it again. Returns how long the start took.
     pub(crate) async fn fill(&mut self, fill: &Fill) -> Duration {
-        self.child.kill().expect("the server can be stopped");
-        self.child.wait().expect("the server ends");
+        self.stop();
         fill.write(&self.database).await;
         let began = Instant::now();
         self.child = self.command.spawn().expect("the program starts");
@@ -84,9 +83,13 @@ impl Server {
 
     /// Stops the server for good and returns the path of its SQLite file.
     pub(crate) fn stop_for_its_file(&mut self) -> PathBuf {
+        self.stop();
+        self.folder.path().join("owp.db")
+    }
+
+    fn stop(&mut self) {
         self.child.kill().expect("the server can be stopped");
         self.child.wait().expect("the server ends");
-        self.folder.path().join("owp.db")
     }
 
     async fn ready(&self) {

@@ -1,10 +1,10 @@
 //! Several statements in one, for PostgreSQL, where a statement costs a round trip.
 //!
-//! Of several changes, each becomes a WITH query that returns a row for each row it changed, and the result counts them. All of them
-//! see the rows as they were before, and none may change a row that another changes: the caller combines changes of
-//! different tables, or plain inserts.
+//! Of several changes, each becomes a WITH query that returns a row for each row it changed, and the result counts them.
+//! All of them see the rows as they were before, and none may change a row that another changes: the caller combines
+//! changes of different tables, or plain inserts.
 
-use super::statement::Sql;
+use super::statement::{Sql, TextKey};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Limit on the texts that are kept; more than there are combinations.
 const TEXTS: usize = 4096;
 
-/// The texts of combinations, by the addresses of their parts, which are constants. A connection knows a statement that
+/// The texts of combinations, by the keys of their parts. A connection knows a statement that
 /// it has prepared by its text.
 #[derive(Debug, Default)]
-pub(super) struct CombinedTexts(Mutex<HashMap<Vec<usize>, Arc<str>>>);
+pub(super) struct CombinedTexts(Mutex<HashMap<Vec<TextKey>, Arc<str>>>);
 
 impl CombinedTexts {
     /// Returns one statement for all of these, built by `build` if it is new.
     pub(super) fn of(&self, parts: &[Sql], build: fn(&[Sql]) -> String) -> Arc<str> {
-        let key = parts.iter().map(|part| part.text.as_ptr().addr()).collect();
+        let key = parts.iter().map(Sql::key).collect();
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if texts.len() >= TEXTS {
             texts.clear();

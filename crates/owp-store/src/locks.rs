@@ -14,13 +14,9 @@ use std::collections::BTreeSet;
 
 /// The server's clock in Unix milliseconds, read after the rows of `locked` were locked: an earlier time could lie before
 /// changes of the last one who had the locks. Replicas' clocks differ, so the server's decides.
-macro_rules! now_after {
-    ($locked:literal) => {
-        concat!(
-            "CAST(EXTRACT(EPOCH FROM CASE WHEN (SELECT COUNT(*) FROM ",
-            $locked,
-            ") >= 0 THEN clock_timestamp() END) * 1000 AS BIGINT) AS now"
-        )
+macro_rules! now_after_locks {
+    () => {
+        "CAST(EXTRACT(EPOCH FROM CASE WHEN (SELECT COUNT(*) FROM locked) >= 0 THEN clock_timestamp() END) * 1000 AS BIGINT) AS now"
     };
 }
 
@@ -29,7 +25,7 @@ statements! {
     // $1 is a JSON list of ids, as in all of these. The lock guards slots, areas and live leases.
     LOCK_REPOSITORIES = concat!("WITH locked AS MATERIALIZED (SELECT id FROM repositories
             WHERE id IN (SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS JSON))) ORDER BY id FOR UPDATE)
-        SELECT ", now_after!("locked"));
+        SELECT ", now_after_locks!());
     // The worker's lock guards its capacity across repositories. The condition on the count is met before any worker's row
     // is looked for.
     LOCK_WORKERS = "WITH locked AS MATERIALIZED (SELECT id FROM repositories
@@ -40,7 +36,7 @@ statements! {
     // The contributor's lock guards their claims across repositories and workers.
     LOCK_PEOPLE = concat!("WITH locked AS MATERIALIZED (SELECT person FROM people
             WHERE person IN (SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS JSON))) ORDER BY person FOR UPDATE)
-        SELECT ", now_after!("locked"));
+        SELECT ", now_after_locks!());
 }
 
 /// The rows to lock.

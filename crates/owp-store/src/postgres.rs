@@ -9,7 +9,7 @@ use super::combined::{self, CombinedTexts};
 use super::connection::PATIENCE;
 use super::error::StoreError;
 use super::open::may_pass;
-use super::statement::{Missing, Row, Sql, Value};
+use super::statement::{Missing, Row, Sql, TextKey, Value};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Postgres, Row as _, TypeInfo as _};
@@ -47,8 +47,7 @@ struct Session {
     connection: PgConnection,
     connected_at: Instant,
     used_at: Instant,
-    /// By address and length of the statement's text, which is a constant.
-    columns: HashMap<(usize, usize), Arc<[String]>>,
+    columns: HashMap<TextKey, Arc<[String]>>,
 }
 
 impl Session {
@@ -185,11 +184,11 @@ impl PostgresTransaction {
     /// Returns all rows of a result.
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         let Session { connection, columns, .. } = self.session()?;
-        let text = sql.text;
+        let key = sql.key();
         let found = driver_query(sql).fetch_all(connection).await?;
         let Some(first) = found.first() else { return Ok(Vec::new()) };
         let read = || first.columns().iter().map(|column| column.name().to_owned()).collect();
-        let names = columns.entry((text.as_ptr().addr(), text.len())).or_insert_with(read);
+        let names = columns.entry(key).or_insert_with(read);
         found.iter().map(|row| Ok(Row::new(Arc::clone(names), values(row)?))).collect()
     }
 

@@ -6,7 +6,7 @@
 //! may wait for the disk.
 
 use super::error::StoreError;
-use super::statement::{Missing, Row, Sql, Value, query};
+use super::statement::{Missing, Row, Sql, TextKey, Value, query};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Rows, ToSql};
 use std::collections::HashMap;
@@ -34,8 +34,7 @@ struct Shared {
 /// A connection, with the column names of the statements it has run.
 struct Session {
     connection: Connection,
-    /// By address and length of the statement's text, which is a constant.
-    columns: HashMap<(usize, usize), Arc<[String]>>,
+    columns: HashMap<TextKey, Arc<[String]>>,
 }
 
 impl SqlitePool {
@@ -114,7 +113,7 @@ impl SqliteTransaction {
     pub(super) fn rows(&mut self, sql: &Sql, limit: usize) -> Result<Vec<Row>, StoreError> {
         let Session { connection, columns } = self.session()?;
         let mut statement = connection.prepare_cached(sql.text)?;
-        let names = names(columns, sql.text, &statement);
+        let names = names(columns, sql, &statement);
         let mut found = bound(&mut statement, sql)?;
         let mut rows = Vec::new();
         while rows.len() < limit
@@ -160,13 +159,9 @@ impl fmt::Debug for SqlitePool {
 }
 
 /// Returns the column names of a statement.
-fn names(
-    known: &mut HashMap<(usize, usize), Arc<[String]>>,
-    text: &'static str,
-    statement: &CachedStatement<'_>,
-) -> Arc<[String]> {
+fn names(known: &mut HashMap<TextKey, Arc<[String]>>, sql: &Sql, statement: &CachedStatement<'_>) -> Arc<[String]> {
     let read = || statement.column_names().into_iter().map(str::to_owned).collect();
-    Arc::clone(known.entry((text.as_ptr().addr(), text.len())).or_insert_with(read))
+    Arc::clone(known.entry(sql.key()).or_insert_with(read))
 }
 
 /// Binds the values to the statement's parameters. To SQLite `$2` is a name, which may come before `$1` in the text.

@@ -68,12 +68,20 @@ pub(super) struct Sql {
     pub(super) values: Vec<Value>,
 }
 
+/// Tells the text of a statement from others without a comparison: its address and length, because it is a constant.
+pub(super) type TextKey = (usize, usize);
+
 /// Begins a statement; [`Sql::bind`] adds the values of its parameters in order.
 pub(super) fn query(text: &'static str) -> Sql {
     Sql { text, values: Vec::new() }
 }
 
 impl Sql {
+    /// Returns the key of the text.
+    pub(super) fn key(&self) -> TextKey {
+        (self.text.as_ptr().addr(), self.text.len())
+    }
+
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self

@@ -95,8 +95,8 @@ impl Workers<'_> {
             .write(
                 scope,
                 transaction!(|tx| {
-                    let leases = (Ahead::LiveLease(&task), Ahead::LiveLeases(&worker.id));
-                    tx.read_ahead(&[Ahead::Repo(&repo), Ahead::Task(&task), leases.0, leases.1]).await?;
+                    let (of_task, of_worker) = (Ahead::LiveLease(&task), Ahead::LiveLeases(&worker.id));
+                    tx.read_ahead(&[Ahead::Repo(&repo), Ahead::Task(&task), of_task, of_worker]).await?;
                     let context = RepoContext::load(tx, &repo, &settings).await?;
                     let task = tx.tasks().get(&task).await?.ok_or(EngineError::UnknownTask)?;
                     check_holder(&worker, &task, report.lease.as_ref())?;
