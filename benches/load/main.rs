@@ -7,11 +7,13 @@ mod driver;
 mod fill;
 mod limit;
 mod measure;
+mod memory;
 mod scenarios;
 mod server;
 
 use fill::{Fill, Head};
 use measure::Measured;
+use memory::Waiting;
 use owp_testing::postgres::PostgresDatabase;
 use scenarios::Bench;
 use std::collections::BTreeMap;
@@ -38,7 +40,7 @@ async fn main() -> ExitCode {
         return check(&bench).await;
     }
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
-    let mut all = Vec::new();
+    let (mut all, mut memory) = (Vec::new(), Vec::new());
     println!(
         "{:<12} {:<72} {:>10} {:>8}  {:<60} {:>14} {:>9}",
         "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB", "start ms"
@@ -94,8 +96,12 @@ async fn main() -> ExitCode {
     if wanted("webhooks") {
         all.push(shown(bench.webhooks().await));
     }
+    if wanted("memory") {
+        memory.push(bench.memory(Waiting::Pull, 5_000).await);
+        memory.push(bench.memory(Waiting::Stream, 2_000).await);
+    }
     if let Some(file) = after("--json") {
-        let all: Vec<_> = all.iter().map(Measured::json).collect();
+        let all: Vec<_> = all.iter().map(Measured::json).chain(memory).collect();
         fs::write(&file, serde_json::to_string_pretty(&all).expect("JSON")).expect("the file can be written");
     }
     ExitCode::SUCCESS

@@ -177,6 +177,53 @@ pub struct Contract {
     pub branch: BranchTemplate,
     /// Template of a pull request's description.
     pub pr_template: Option<String>,
+    /// Use of AI tools.
+    pub ai: AiUse,
+    /// Paths that may be changed.
+    pub paths: PathRules,
+    /// Limit on changed lines, added and removed together.
+    pub max_diff: Option<i64>,
+    /// True when each commit needs a `Signed-off-by` line (Developer Certificate of Origin).
+    pub sign_off: bool,
+    /// Trailers of each commit, with placeholders.
+    pub trailers: Vec<String>,
+}
+
+/// Use of AI tools for the work on a repository's tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+// A YAML tag in a policy file may use this name.
+#[serde(rename = "Ai", rename_all = "lowercase")]
+#[schemars(rename = "PolicyAi")]
+pub enum AiUse {
+    /// Welcome, and need not be disclosed.
+    Welcome,
+    /// Welcome when the pull request discloses it.
+    #[default]
+    Disclose,
+    /// Refused.
+    Refuse,
+}
+
+impl AiUse {
+    /// Returns the name, as in a policy file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::Disclose => "disclose",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// Paths that work may change, as patterns relative to the root of the repository: `*` stands for anything within one
+/// folder, `**` for any number of folders, and a folder for all in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathRules {
+    /// Paths that may be changed; empty if all may.
+    pub only: Vec<String>,
+    /// Paths that may not be changed, even if `only` has them.
+    pub never: Vec<String>,
 }
 
 /// Time until which a task's holder keeps its area.

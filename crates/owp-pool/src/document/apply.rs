@@ -16,6 +16,11 @@ const LIST_MAX: usize = 50;
 const COMMAND_MAX_CHARS: usize = 500;
 const TEMPLATE_MAX_CHARS: usize = 10_000;
 const CHECK_MAX_CHARS: usize = 255;
+const PATH_MAX_CHARS: usize = 200;
+const TRAILER_MAX_CHARS: usize = 200;
+const TRAILERS_MAX: usize = 10;
+/// More lines than anybody reviews.
+const MAX_DIFF: i64 = 100_000;
 
 /// Upper bound far above GitHub's issue numbers.
 const MAX_ISSUE_NUMBER: i64 = 1_000_000_000;
@@ -217,7 +222,49 @@ impl ContractPart {
             Some(text) => contract.pr_template = Some(text.clone()).filter(|text| !text.trim().is_empty()),
             None => {}
         }
+        contract.ai = self.ai.unwrap_or(contract.ai);
+        contract.sign_off = self.sign_off.unwrap_or(contract.sign_off);
+        if let Some(paths) = &self.paths {
+            for (name, asked, rules) in
+                [("only", &paths.only, &mut contract.paths.only), ("never", &paths.never, &mut contract.paths.never)]
+            {
+                if let Some(asked) = asked {
+                    *rules = faults.list(&format!("contract.paths.{name}"), asked, LIST_MAX, path_pattern);
+                }
+            }
+        }
+        if self.max_diff.is_some() {
+            let mut lines = 0;
+            faults.number("contract.max_diff", self.max_diff, 1..=MAX_DIFF, &mut lines);
+            contract.max_diff = Some(lines);
+        }
+        if let Some(trailers) = &self.trailers {
+            contract.trailers = faults.list("contract.trailers", trailers, TRAILERS_MAX, trailer);
+        }
     }
+}
+
+/// Checks a pattern of paths within a repository.
+fn path_pattern(text: &str) -> Result<String, String> {
+    let text = one_line(text, PATH_MAX_CHARS)?;
+    let is_inside = !text.starts_with('/') && !text.contains('\\') && text.split('/').all(|part| part != "..");
+    is_inside
+        .then_some(text)
+        .ok_or_else(|| "must be a path within the repository, such as `src/**`, without `..`, `\\` or a leading `/`".to_owned())
+}
+
+/// Checks a trailer of commits: `Key: value`, with the placeholders `{tool}`, `{version}` and `{task}`.
+fn trailer(text: &str) -> Result<String, String> {
+    let text = one_line(text, TRAILER_MAX_CHARS)?;
+    let key = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let Some((_, value)) = text.split_once(": ").filter(|(name, value)| key(name) && !value.trim().is_empty()) else {
+        return Err("must be a trailer, such as `Assisted-by: {tool} {version}`".to_owned());
+    };
+    let known = ["{tool}", "{version}", "{task}"].iter().fold(value.to_owned(), |rest, name| rest.replace(name, ""));
+    if known.contains(['{', '}']) {
+        return Err("may have the placeholders `{tool}`, `{version}` and `{task}`, and no other braces".to_owned());
+    }
+    Ok(text)
 }
 
 fn one_line(text: &str, most: usize) -> Result<String, String> {

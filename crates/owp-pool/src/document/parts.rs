@@ -1,7 +1,7 @@
 //! The parts of a policy document, as written; `apply.rs` checks and applies them.
 
 use super::scalars::{Duration, Percent};
-use crate::policy::{AreaUntil, CountMode};
+use crate::policy::{AiUse, AreaUntil, CountMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -201,6 +201,34 @@ pub struct ContractPart {
     /// Template of a pull request's description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pr_template: Option<String>,
+    /// Use of AI tools: `welcome`, `disclose` (the pull request must say so) or `refuse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ai: Option<AiUse>,
+    /// Paths that may be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<PathsPart>,
+    /// Limit on changed lines, added and removed together, 1 to 100000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_diff: Option<i64>,
+    /// True if each commit needs a `Signed-off-by` line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_off: Option<bool>,
+    /// Trailers of each commit, such as `Assisted-by: {tool} {version}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trailers: Option<Vec<String>>,
+}
+
+/// Paths that work may change, as patterns such as `src/**` or `docs`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "PolicyPaths")]
+#[serde(deny_unknown_fields, default)]
+pub struct PathsPart {
+    /// Paths that may be changed; without it, all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
+    /// Paths that may not be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub never: Option<Vec<String>>,
 }
 
 /// Linking of workers to GitHub accounts.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Span;
-use crate::policy::{AreaUntil, ClaimLimits, CommentMode, CountMode, Lane, Policy, Record, TierRule};
+use crate::policy::{AiUse, AreaUntil, ClaimLimits, CommentMode, CountMode, Lane, Policy, Record, TierRule};
 use crate::reputation::Score;
 use serde_json::json;
 
@@ -40,7 +40,9 @@ fn every_key_sets_what_it_names() {
         "lanes": [{ "for": { "trust": 0, "newcomers": true }, "allow": { "areas": ["Docs"], "tier": 1, "estimate": 3 } }],
         "gates": { "draft": true, "checks": ["ci/test"], "checklist": true },
         "labels": { "ready": "owp", "estimate": ["points"], "bots": ["Triage[bot]"] },
-        "contract": { "setup": "make deps", "test": "make test", "lint": "make lint", "branch": "pool/{issue}", "pr_template": "Fixes #" },
+        "contract": { "setup": "make deps", "test": "make test", "lint": "make lint", "branch": "pool/{issue}", "pr_template": "Fixes #",
+            "ai": "refuse", "paths": { "only": ["src/**", "docs"], "never": ["src/secret.rs"] }, "max_diff": 400, "sign_off": true,
+            "trailers": ["Assisted-by: {tool} {version}"] },
         "comments": "quiet",
         "linking": { "issue": 12 },
         "pause": { "schedule": "* * * * SAT,SUN" },
@@ -69,6 +71,9 @@ fn every_key_sets_what_it_names() {
     assert_eq!((policy.labels.ready.as_str(), policy.labels.bots.join(",")), ("owp", "triage[bot]".to_owned()));
     assert_eq!(policy.contract.branch.name(7, "x"), "pool/7");
     assert_eq!(policy.contract.test.as_deref(), Some("make test"));
+    assert_eq!((policy.contract.ai, policy.contract.max_diff, policy.contract.sign_off), (AiUse::Refuse, Some(400), true));
+    assert_eq!((policy.contract.paths.only.len(), policy.contract.paths.never.join(",")), (2, "src/secret.rs".to_owned()));
+    assert_eq!(policy.contract.trailers, ["Assisted-by: {tool} {version}"]);
     assert_eq!(policy.pause.as_ref().map(ToString::to_string).as_deref(), Some("* * * * SAT,SUN"));
     assert_eq!(Document::of(&policy).apply(&Policy::managed()), Ok(policy));
     // Naming one limit brings the others at their defaults.
@@ -87,7 +92,8 @@ fn all_that_is_out_of_bounds_is_told_at_once_and_nothing_is_followed() {
         "lanes": [{ "for": {}, "allow": { "areas": [""] } }, { "for": { "trust": 7 }, "allow": { "estimate": 0 } }],
         "gates": { "checks": ["two\nlines"] },
         "labels": { "ready": "", "bots": ["no bot"] },
-        "contract": { "branch": "main", "test": "" },
+        "contract": { "branch": "main", "test": "", "paths": { "only": ["/etc"], "never": ["a/../b", ""] }, "max_diff": 0,
+            "trailers": ["no colon", "Made-with: {model}", ": x"] },
         "pause": { "schedule": "weekends" },
     }))
     .apply(&Policy::managed())
@@ -115,6 +121,13 @@ fn all_that_is_out_of_bounds_is_told_at_once_and_nothing_is_followed() {
             "labels.bots.0 is not a GitHub login such as `octocat`",
             "contract.test must be one line of 1 to 500 visible characters",
             "contract.branch must contain `{issue}`, as in `owp/{issue}-{slug}`",
+            "contract.paths.only.0 must be a path within the repository, such as `src/**`, without `..`, `\\` or a leading `/`",
+            "contract.paths.never.0 must be a path within the repository, such as `src/**`, without `..`, `\\` or a leading `/`",
+            "contract.paths.never.1 must be one line of 1 to 200 visible characters",
+            "contract.max_diff must be from 1 to 100000, not 0",
+            "contract.trailers.0 must be a trailer, such as `Assisted-by: {tool} {version}`",
+            "contract.trailers.1 may have the placeholders `{tool}`, `{version}` and `{task}`, and no other braces",
+            "contract.trailers.2 must be a trailer, such as `Assisted-by: {tool} {version}`",
             "pause.schedule must have five fields (minute, hour, day of month, month, day of week), not 1",
         ]
     );

@@ -3,7 +3,7 @@
 use super::Document;
 use super::parts::{
     AreaLocksPart, BudgetPart, ClaimsPart, ContractPart, GatesPart, LabelsPart, LaneAllow, LaneFor, LanePart,
-    LeasesPart, LinkingPart, PausePart, TierPart, TiersPart,
+    LeasesPart, LinkingPart, PathsPart, PausePart, TierPart, TiersPart,
 };
 use super::scalars::{Duration, Percent};
 use crate::labels::LabelRules;
@@ -87,5 +87,13 @@ fn contract(contract: &Contract) -> ContractPart {
         lint: contract.lint.clone(),
         branch: Some(contract.branch.to_string()),
         pr_template: contract.pr_template.clone(),
+        ai: Some(contract.ai),
+        paths: Some(PathsPart {
+            only: Some(contract.paths.only.clone()),
+            never: Some(contract.paths.never.clone()),
+        }),
+        max_diff: contract.max_diff,
+        sign_off: Some(contract.sign_off),
+        trailers: Some(contract.trailers.clone()),
     }
 }

@@ -5,7 +5,7 @@ use super::auth::AuthenticatedWorker;
 use super::guard::within;
 use super::problem::Failure;
 use super::query::{Query, fault};
-use crate::wire::work::{Contract, HeldTask, Why, Work};
+use crate::wire::work::{Contract, ContractPaths, HeldTask, Why, Work};
 use axum::Json;
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -107,6 +107,11 @@ pub(super) fn contract(issue: Option<i64>, title: &str, terms: Option<Terms>) ->
         drafts_pass: asked.gates.drafts,
         checks: asked.gates.checks,
         checklist: asked.gates.checklist,
+        ai: asked.contract.ai.name(),
+        paths: ContractPaths { only: asked.contract.paths.only, never: asked.contract.paths.never },
+        max_diff: asked.contract.max_diff,
+        sign_off: asked.contract.sign_off,
+        trailers: asked.contract.trailers,
     })
 }
 

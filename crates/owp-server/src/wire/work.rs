@@ -87,6 +87,26 @@ pub struct Contract {
     pub checks: Vec<String>,
     /// True if every item of its task lists must be ticked before the pull request counts as delivered.
     pub checklist: bool,
+    /// Use of AI tools: `welcome`, `disclose` (the pull request must say so) or `refuse`.
+    pub ai: &'static str,
+    /// Paths that the work may change.
+    pub paths: ContractPaths,
+    /// Limit on changed lines, added and removed together.
+    pub max_diff: Option<i64>,
+    /// True if each commit needs a `Signed-off-by` line.
+    pub sign_off: bool,
+    /// Trailers of each commit, with the placeholders `{tool}`, `{version}` and `{task}`.
+    pub trailers: Vec<String>,
+}
+
+/// Paths that work may change, as patterns relative to the root of the repository: `*` stands for anything within one
+/// folder, `**` for any number of folders, and a folder for all in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ContractPaths {
+    /// Paths that may be changed; empty if all may.
+    pub only: Vec<String>,
+    /// Paths that may not be changed, even if `only` has them.
+    pub never: Vec<String>,
 }
 
 /// Result of every rule for one worker and one task.
