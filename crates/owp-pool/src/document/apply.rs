@@ -248,9 +248,9 @@ impl ContractPart {
 fn path_pattern(text: &str) -> Result<String, String> {
     let text = one_line(text, PATH_MAX_CHARS)?;
     let is_inside = !text.starts_with('/') && !text.contains('\\') && text.split('/').all(|part| part != "..");
-    is_inside
-        .then_some(text)
-        .ok_or_else(|| "must be a path within the repository, such as `src/**`, without `..`, `\\` or a leading `/`".to_owned())
+    is_inside.then_some(text).ok_or_else(|| {
+        "must be a path within the repository, such as `src/**`, without `..`, `\\` or a leading `/`".to_owned()
+    })
 }
 
 /// Checks a trailer of commits: `Key: value`, with the placeholders `{tool}`, `{version}` and `{task}`.

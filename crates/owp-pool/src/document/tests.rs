@@ -71,8 +71,14 @@ fn every_key_sets_what_it_names() {
     assert_eq!((policy.labels.ready.as_str(), policy.labels.bots.join(",")), ("owp", "triage[bot]".to_owned()));
     assert_eq!(policy.contract.branch.name(7, "x"), "pool/7");
     assert_eq!(policy.contract.test.as_deref(), Some("make test"));
-    assert_eq!((policy.contract.ai, policy.contract.max_diff, policy.contract.sign_off), (AiUse::Refuse, Some(400), true));
-    assert_eq!((policy.contract.paths.only.len(), policy.contract.paths.never.join(",")), (2, "src/secret.rs".to_owned()));
+    assert_eq!(
+        (policy.contract.ai, policy.contract.max_diff, policy.contract.sign_off),
+        (AiUse::Refuse, Some(400), true)
+    );
+    assert_eq!(
+        (policy.contract.paths.only.len(), policy.contract.paths.never.join(",")),
+        (2, "src/secret.rs".to_owned())
+    );
     assert_eq!(policy.contract.trailers, ["Assisted-by: {tool} {version}"]);
     assert_eq!(policy.pause.as_ref().map(ToString::to_string).as_deref(), Some("* * * * SAT,SUN"));
     assert_eq!(Document::of(&policy).apply(&Policy::managed()), Ok(policy));

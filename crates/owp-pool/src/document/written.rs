@@ -88,10 +88,7 @@ fn contract(contract: &Contract) -> ContractPart {
         branch: Some(contract.branch.to_string()),
         pr_template: contract.pr_template.clone(),
         ai: Some(contract.ai),
-        paths: Some(PathsPart {
-            only: Some(contract.paths.only.clone()),
-            never: Some(contract.paths.never.clone()),
-        }),
+        paths: Some(PathsPart { only: Some(contract.paths.only.clone()), never: Some(contract.paths.never.clone()) }),
         max_diff: contract.max_diff,
         sign_off: Some(contract.sign_off),
         trailers: Some(contract.trailers.clone()),
