@@ -67,6 +67,12 @@ impl ApiError {
         Self::new(403, format!("Must have {needed} rights to Repository."))
     }
 
+    /// 405: a pull request that is closed or in conflict with its target branch.
+    #[must_use]
+    pub fn not_mergeable() -> Self {
+        Self::new(405, "Pull Request is not mergeable")
+    }
+
     /// 301: the repository or issue has moved.
     #[must_use]
     pub fn moved(location: String) -> Self {
@@ -116,6 +122,9 @@ pub enum StartError {
         /// The system error.
         cause: std::io::Error,
     },
+    /// The sandbox cannot serve git.
+    #[error("git cannot be served: {0}")]
+    Git(String),
     /// The HTTP client for webhooks could not be built.
     #[error("the webhook sender could not be built: {0}")]
     Client(#[from] reqwest::Error),

@@ -15,6 +15,7 @@ mod call;
 mod error;
 mod faults;
 mod gate;
+mod git;
 mod handle;
 mod journal;
 mod keys;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use error::{ApiError, StartError};
 pub use faults::{Chaos, DeliveryFault, DeliveryFaultKind, Fault, FaultKind, FaultTarget};
+pub use git::check_system_git;
 pub use handle::{Sandbox, SandboxConfig, UserRef};
 pub use journal::{ActorKind, RecordedRequest};
 pub use keys::generate_private_key;
@@ -51,6 +53,8 @@ struct Inner {
     world: Mutex<world::World>,
     /// Sends deliveries; a quiet sandbox has none.
     client: OnceLock<reqwest::Client>,
+    /// Held during a push, so that each push sees only its own changes.
+    pushes: tokio::sync::Mutex<()>,
 }
 
 impl Inner {

@@ -10,7 +10,7 @@ use super::{
         access::Caller,
         issues::{IssueEdit, NewIssue},
         model::{Role, UserKind},
-        pulls::NewPull,
+        pulls::{MergeHow, NewPull},
     },
 };
 
@@ -231,7 +231,7 @@ impl Person {
 
     /// Merges a pull request and returns the merge commit; requires write access, and rejects drafts.
     pub fn merge(&self, repo: &str, number: u64) -> Result<String, ApiError> {
-        self.on(repo, |world, caller, id| world.merge(caller, id, number, None))
+        self.on(repo, |world, caller, id| world.merge(caller, id, number, &MergeHow::default()))
     }
 
     /// Closes a pull request unmerged.
@@ -241,7 +241,7 @@ impl Person {
 
     /// Writes a file to the default branch, such as `.github/owp.yml`.
     pub fn put_file(&self, repo: &str, path: &str, text: &str) -> Result<(), ApiError> {
-        self.on(repo, |world, caller, id| world.put_file(caller, id, path, text, None).map(drop))
+        self.on(repo, |world, caller, id| world.put_file(caller, id, path, text, (None, "Write a file")).map(drop))
     }
 
     /// Renames a repository; requests with the old name get a 301.

@@ -6,6 +6,7 @@ use super::{
     Inner,
     error::{ApiError, StartError},
     faults::{Chaos, DeliveryFault, Fault, Faults},
+    git::Git,
     journal::RecordedRequest,
     keys::AppKey,
     limits::Limits,
@@ -29,6 +30,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -63,6 +65,9 @@ pub struct SandboxConfig {
     pub requests_per_hour: u64,
     /// Content creation limits per installation: per minute, per hour. `None` disables them.
     pub content_limit: Option<(usize, usize)>,
+    /// Empty folder for real git repositories, which can be cloned and pushed to at the API's address. Without one,
+    /// branches have names and commits without content.
+    pub git: Option<PathBuf>,
 }
 
 impl SandboxConfig {
@@ -84,6 +89,7 @@ impl SandboxConfig {
             single_files: vec![".github/owp.yml".to_owned()],
             requests_per_hour: 5_000,
             content_limit: Some((80, 500)),
+            git: None,
         }
     }
 
@@ -137,7 +143,7 @@ impl Sandbox {
     /// Starts a sandbox. It serves and delivers until [`Sandbox::stop`] is called or the runtime ends.
     ///
     /// # Errors
-    /// Fails when the address cannot be listened on, or the key cannot be read or generated.
+    /// Fails when the address cannot be listened on, the key cannot be read or generated, or git cannot be served.
     pub async fn start(config: SandboxConfig) -> Result<Self, StartError> {
         let wanted = config.listen;
         let failed = |cause| StartError::Listen { address: wanted.to_string(), cause };
@@ -169,7 +175,7 @@ impl Sandbox {
     /// [`Sandbox::take_deliveries`]. Its deliveries are held from the start.
     ///
     /// # Errors
-    /// Fails when the key cannot be read or generated.
+    /// Fails when the key cannot be read or generated, or git cannot be served.
     pub fn quiet(config: SandboxConfig) -> Result<Self, StartError> {
         let address = config.listen;
         let key = config.private_key.map_or_else(AppKey::generate, |pem| AppKey::from_pem(&pem))?;
@@ -183,9 +189,14 @@ impl Sandbox {
             single_files: config.single_files,
             hook: Hook { url: config.webhook_url, secret: config.webhook_secret, form: false },
             limits: Limits::new(config.requests_per_hour, config.content_limit),
+            git: config.git.as_deref().map(Git::create).transpose()?,
         };
         let world = World::new(settings, key);
-        let inner = Arc::new(Inner { world: Mutex::new(world), client: OnceLock::new() });
+        let inner = Arc::new(Inner {
+            world: Mutex::new(world),
+            client: OnceLock::new(),
+            pushes: tokio::sync::Mutex::default(),
+        });
         inner.world().outbox.held = true;
         Ok(Self { inner, address, stop: CancellationToken::new(), tasks: Arc::default(), api: OnceLock::new() })
     }
@@ -226,6 +237,12 @@ impl Sandbox {
     #[must_use]
     pub fn api_url(&self) -> String {
         self.inner.world().base.clone()
+    }
+
+    /// Returns true if the repositories can be cloned and pushed to.
+    #[must_use]
+    pub fn serves_git(&self) -> bool {
+        self.inner.world().git.is_some()
     }
 
     /// Returns the app's id.
@@ -334,8 +351,7 @@ impl Sandbox {
     pub fn set_file(&self, repo: &str, path: &str, text: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
-        world.repo_mut(repo)?.files.insert(path.to_owned(), text.to_owned());
-        Ok(())
+        world.change_file(repo, path, Some(text))
     }
 
     /// Removes a file from the default branch, without a permission check.
@@ -345,8 +361,7 @@ impl Sandbox {
     pub fn remove_file(&self, repo: &str, path: &str) -> Result<(), ApiError> {
         let mut world = self.inner.world();
         let repo = world.repo_of(repo)?;
-        world.repo_mut(repo)?.files.remove(path);
-        Ok(())
+        world.change_file(repo, path, None)
     }
 
     /// Returns the verbs of this user.

@@ -3,23 +3,18 @@
 use crate::{
     call::{Call, Reply, text},
     error::ApiError,
-    shape::{repo::blob_sha, time},
+    shape::time,
     world::{World, access::Need},
 };
 use serde_json::json;
 
-/// Returns a file of the default branch; the raw media type is not supported.
+/// Returns a file; the raw media type is not supported.
 pub(super) fn show(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let repo = call.repo(world)?;
     let path = call.param("path");
     world.need(&call.caller, repo, Need::ContentsRead(path))?;
-    let found = world.repo(repo)?;
-    let branch = call.query("ref").map(|name| name.trim_start_matches("refs/heads/"));
-    if branch.is_some_and(|branch| branch != found.default_branch && branch != "HEAD") {
-        return Err(ApiError::new(404, format!("No commit found for the ref {}", branch.unwrap_or_default())));
-    }
-    let text = found.files.get(path).ok_or_else(ApiError::not_found)?;
-    Ok(Reply::ok(world.file_json(repo, path, text)))
+    let text = world.read_file(repo, call.query("ref"), path)?.ok_or_else(ApiError::not_found)?;
+    Ok(Reply::ok(world.file_json(repo, path, &text)))
 }
 
 pub(super) fn put(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
@@ -33,7 +28,7 @@ pub(super) fn put(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let content = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let content = content.ok_or_else(|| ApiError::new(422, "content is not valid Base64"))?;
     let branch = text(&body, "branch")?.flatten();
-    let known = world.repo(repo)?.files.get(&path).map(|old| blob_sha(old));
+    let known = world.read_file(repo, None, &path)?.map(|old| world.blob_sha(&old));
     let default = branch.as_ref().is_none_or(|branch| world.repo(repo).is_ok_and(|r| r.default_branch == *branch));
     let given = text(&body, "sha")?.flatten();
     if let (true, Some(known)) = (default, &known)
@@ -41,7 +36,7 @@ pub(super) fn put(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     {
         return Err(ApiError::new(409, format!("{path} does not match {known}")));
     }
-    let commit = world.put_file(&call.caller, repo, &path, &content, branch.as_deref())?;
+    let commit = world.put_file(&call.caller, repo, &path, &content, (branch.as_deref(), &message))?;
     let file = world.file_json(repo, &path, &content);
     let when = json!({ "date": time(world.now()), "name": "sandbox", "email": "sandbox@sandbox.invalid" });
     let url = format!("{}/git/commits/{commit}", world.repo_url(repo));

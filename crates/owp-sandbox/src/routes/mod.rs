@@ -16,6 +16,8 @@ mod pages;
 mod people;
 mod pulls;
 mod repos;
+mod reviews;
+mod smart_http;
 mod steer;
 
 use super::{
@@ -37,7 +39,7 @@ use std::sync::Arc;
 type Endpoint = (&'static str, &'static str, Handler);
 
 /// All GitHub calls that the sandbox offers.
-const ENDPOINTS: [Endpoint; 66] = [
+const ENDPOINTS: [Endpoint; 70] = [
     ("GET", "/app", app::show),
     ("GET", "/app/hook/config", app::hook_show),
     ("PATCH", "/app/hook/config", app::hook_update),
@@ -101,9 +103,13 @@ const ENDPOINTS: [Endpoint; 66] = [
     ("POST", "/repos/{owner}/{repo}/pulls", pulls::create),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::show),
     ("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", pulls::update),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/comments", reviews::comments),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/commits", commits::of_pull),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/files", reviews::files),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merged),
     ("PUT", "/repos/{owner}/{repo}/pulls/{pull_number}/merge", pulls::merge),
+    ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", reviews::list),
+    ("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", reviews::create),
 ];
 
 /// GitHub calls for which no app here has a permission: rejected, and not listed as endpoints.
@@ -145,6 +151,7 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .layer(from_fn_with_state(inner.clone(), gate))
         .merge(pages::routes())
         .merge(manifest::routes())
+        .merge(smart_http::routes())
         .with_state(inner)
 }
 

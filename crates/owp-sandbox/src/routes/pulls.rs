@@ -8,7 +8,7 @@ use crate::{
         World,
         access::Need,
         model::{Issue, Pull},
-        pulls::NewPull,
+        pulls::{MergeHow, NewPull},
     },
 };
 use serde_json::{Value, json};
@@ -68,7 +68,8 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::created(world.pull_json(repo, number)?))
 }
 
-fn target(world: &World, call: &Call) -> Result<(u64, u64), ApiError> {
+/// Returns repository and number of `/pulls/{pull_number}/…`, if the pull request is visible to the caller.
+pub(super) fn target(world: &World, call: &Call) -> Result<(u64, u64), ApiError> {
     let (repo, number) = (call.repo(world)?, call.id("pull_number")?);
     world.need(&call.caller, repo, Need::PullsRead)?;
     world.pull(repo, number)?;
@@ -101,7 +102,14 @@ pub(super) fn merged(world: &mut World, call: &Call) -> Result<Reply, ApiError> 
 
 pub(super) fn merge(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     let (repo, number) = target(world, call)?;
-    let sha = text(&call.object()?, "sha")?.flatten();
-    let sha = world.merge(&call.caller, repo, number, sha.as_deref())?;
+    let body = call.object()?;
+    let field = |name: &str| Ok::<_, ApiError>(text(&body, name)?.flatten());
+    let squash = match field("merge_method")?.as_deref() {
+        None | Some("merge") => false,
+        Some("squash") => true,
+        Some(_) => return Err(ApiError::new(405, "Rebase merges are not allowed on this repository.")),
+    };
+    let how = MergeHow { sha: field("sha")?, squash, title: field("commit_title")?, message: field("commit_message")? };
+    let sha = world.merge(&call.caller, repo, number, &how)?;
     Ok(Reply::ok(json!({ "sha": sha, "merged": true, "message": "Pull Request successfully merged" })))
 }

@@ -6,6 +6,7 @@ use crate::{
     world::{
         World,
         access::{Caller, Need},
+        forks::NewFork,
     },
 };
 
@@ -79,6 +80,12 @@ pub(super) fn fork(world: &mut World, call: &Call) -> Result<Reply, ApiError> {
     if !matches!(call.caller, Caller::User(_)) {
         return Err(ApiError::integration());
     }
-    let fork = world.fork(&call.caller, repo)?;
+    let body = call.object()?;
+    let new = NewFork {
+        organization: text(&body, "organization")?.flatten(),
+        name: text(&body, "name")?.flatten().filter(|name| !name.is_empty() && !name.contains('/')),
+        default_branch_only: body.get("default_branch_only").and_then(serde_json::Value::as_bool).unwrap_or(false),
+    };
+    let fork = world.fork(&call.caller, repo, &new)?;
     Ok(Reply::accepted(world.full_repo_json(fork, viewer(call))?))
 }

@@ -3,6 +3,7 @@
 use super::{merge, node, time};
 use crate::{
     error::ApiError,
+    git::bare::LoggedCommit,
     world::{
         World,
         model::{CheckRun, Commit, CommitStatus, Pull, Verdicts},
@@ -165,6 +166,9 @@ impl World {
         let login = self.login(commit.author);
         let who = json!({ "name": login, "email": format!("{login}@sandbox.invalid"), "date": time(commit.at) });
         let author = self.user_json(commit.author);
+        if let Some(logged) = &commit.logged {
+            return self.logged_commit_json(repo, commit, logged);
+        }
         json!({
             "url": format!("{api}/commits/{sha}"), "sha": sha, "node_id": format!("C_{sha}"), "html_url": html(sha),
             "comments_url": format!("{api}/commits/{sha}/comments"),
@@ -176,6 +180,29 @@ impl World {
             },
             "author": author, "committer": author,
             "parents": [{ "sha": parent, "url": format!("{api}/commits/{parent}"), "html_url": html(parent) }],
+        })
+    }
+}
+
+impl World {
+    /// Renders `commit` for a commit that git has.
+    fn logged_commit_json(&self, repo: u64, commit: &Commit, logged: &LoggedCommit) -> Value {
+        let (api, sha) = (self.repo_url(repo), &logged.sha);
+        let html = |sha: &str| format!("{}/{}/commit/{sha}", self.base, self.full_name(repo));
+        let parent = |sha: &String| json!({ "sha": sha, "url": format!("{api}/commits/{sha}"), "html_url": html(sha) });
+        let who = json!({ "name": logged.author.name, "email": logged.author.email, "date": time(commit.at) });
+        let author = self.user_json(commit.author);
+        json!({
+            "url": format!("{api}/commits/{sha}"), "sha": sha, "node_id": format!("C_{sha}"), "html_url": html(sha),
+            "comments_url": format!("{api}/commits/{sha}/comments"),
+            "commit": {
+                "url": format!("{api}/git/commits/{sha}"), "author": who, "committer": who,
+                "message": logged.message, "comment_count": 0,
+                "tree": { "sha": logged.tree, "url": format!("{api}/git/trees/{}", logged.tree) },
+                "verification": verification(commit),
+            },
+            "author": author, "committer": author,
+            "parents": logged.parents.iter().map(parent).collect::<Vec<Value>>(),
         })
     }
 }

@@ -8,6 +8,7 @@ mod checks;
 mod issue;
 mod pull;
 pub(super) mod repo;
+mod review;
 mod timeline;
 
 use super::world::{World, model::UserKind};

@@ -3,33 +3,73 @@
 use super::{merge, node, time};
 use crate::{
     error::ApiError,
+    git::diff::ChangedFile,
     world::{
         World,
         model::{Issue, Pull},
     },
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 impl World {
     /// Renders `pull-request`, the full form.
     pub(crate) fn pull_json(&self, repo: u64, number: u64) -> Result<Value, ApiError> {
         let mut json = self.pull_row_json(repo, number)?;
         let (issue, pull) = self.pull(repo, number)?;
+        let mergeable = pull.comparison.as_ref().is_none_or(|one| one.mergeable);
         let state = match (issue.open, pull.draft) {
+            (true, _) if !mergeable => "dirty",
             (true, false) => "clean",
             (true, true) => "draft",
             (false, _) => "unknown",
         };
+        let files = Self::files_of(pull);
+        let (additions, deletions): (u64, u64) =
+            files.iter().fold((0, 0), |(more, fewer), one| (more + one.additions, fewer + one.deletions));
+        let review_comments = pull.reviews.iter().map(|one| one.comments.len()).sum::<usize>();
         merge(
             &mut json,
             json!({
-                "merged": pull.merged_at.is_some(), "mergeable": issue.open.then_some(true), "rebaseable": null,
+                "merged": pull.merged_at.is_some(), "mergeable": issue.open.then_some(mergeable), "rebaseable": null,
                 "mergeable_state": state, "merged_by": pull.merged_by.map(|id| self.user_json(id)),
-                "comments": issue.comments.len(), "review_comments": 0, "maintainer_can_modify": false,
-                "commits": pull.commits.len(), "additions": 1, "deletions": 0, "changed_files": 1,
+                "comments": issue.comments.len(), "review_comments": review_comments, "maintainer_can_modify": false,
+                "commits": pull.commits.len(), "additions": additions, "deletions": deletions,
+                "changed_files": files.len(),
             }),
         );
         Ok(json)
+    }
+
+    /// Returns the changed files; without git, a pull request changes one line of one file.
+    pub(crate) fn files_of(pull: &Pull) -> Cow<'_, [ChangedFile]> {
+        match &pull.comparison {
+            Some(comparison) => Cow::Borrowed(&comparison.files),
+            None => Cow::Owned(vec![ChangedFile {
+                path: "sandbox.txt".to_owned(),
+                status: "added",
+                blob: pull.head_sha.clone(),
+                additions: 1,
+                deletions: 0,
+                patch: Some("@@ -0,0 +1 @@\n+sandbox".to_owned()),
+            }]),
+        }
+    }
+
+    /// Renders `diff-entry`.
+    pub(crate) fn changed_file_json(&self, repo: u64, head: &str, file: &ChangedFile) -> Value {
+        let (page, api) = (format!("{}/{}", self.base, self.full_name(repo)), self.repo_url(repo));
+        let path = &file.path;
+        let mut json = json!({
+            "sha": file.blob, "filename": path, "status": file.status, "additions": file.additions,
+            "deletions": file.deletions, "changes": file.additions + file.deletions,
+            "blob_url": format!("{page}/blob/{head}/{path}"), "raw_url": format!("{page}/raw/{head}/{path}"),
+            "contents_url": format!("{api}/contents/{path}?ref={head}"),
+        });
+        if let Some(patch) = &file.patch {
+            json["patch"] = json!(patch);
+        }
+        json
     }
 
     /// Renders `pull-request-simple`, the form in lists: it has `merged_at` but not `merged`.

@@ -8,7 +8,9 @@ use crate::{
         model::{Repo, Role},
     },
 };
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// URL templates of every repository.
 const URLS: [(&str, &str); 37] = [
@@ -142,7 +144,7 @@ impl World {
     /// Renders `content-file`.
     pub(crate) fn file_json(&self, repo: u64, path: &str, text: &str) -> Value {
         let url = format!("{}/contents/{path}?ref={}", self.repo_url(repo), self.default_branch(repo));
-        let sha = blob_sha(text);
+        let sha = self.blob_sha(text);
         let git = format!("{}/git/blobs/{sha}", self.repo_url(repo));
         let html = format!("{}/{}/blob/{}/{path}", self.base, self.full_name(repo), self.default_branch(repo));
         json!({
@@ -159,6 +161,18 @@ impl World {
             "download_url": format!("{html}?raw=true"),
             "_links": { "self": url, "git": git, "html": html },
         })
+    }
+
+    /// Computes the hash of a file: git's own in a sandbox that serves git, otherwise a stand-in.
+    pub(crate) fn blob_sha(&self, text: &str) -> String {
+        if self.git.is_none() {
+            let digest = Sha256::digest(text.as_bytes());
+            return data_encoding::HEXLOWER.encode(&digest[..20]);
+        }
+        let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+        context.update(format!("blob {}\0", text.len()).as_bytes());
+        context.update(text.as_bytes());
+        data_encoding::HEXLOWER.encode(context.finish().as_ref())
     }
 
     fn default_branch(&self, repo: u64) -> &str {
@@ -180,13 +194,6 @@ pub(crate) fn role_json(role: Option<Role>) -> Value {
 /// Encodes a name as a path segment.
 pub(crate) fn encode(name: &str) -> String {
     form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
-}
-
-/// Computes a stand-in for git's blob hash: the same text gives the same hash.
-pub(crate) fn blob_sha(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(text.as_bytes());
-    data_encoding::HEXLOWER.encode(&digest[..20])
 }
 
 /// Wraps base64 at 60 characters and ends with a newline, as GitHub does, so that clients must handle it.

@@ -7,6 +7,8 @@ mod control;
 mod deliveries;
 mod faults;
 mod fidelity;
+mod git;
+mod git_pulls;
 mod lists;
 mod manifest;
 mod pulls;

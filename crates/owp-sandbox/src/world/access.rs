@@ -50,7 +50,7 @@ pub(crate) enum Need<'a> {
 
 impl World {
     /// Returns the account that acts for this caller.
-    pub(super) fn actor(&self, caller: &Caller) -> Result<u64, ApiError> {
+    pub(crate) fn actor(&self, caller: &Caller) -> Result<u64, ApiError> {
         match caller {
             Caller::User(id) => Ok(*id),
             Caller::Installation { .. } => Ok(self.app.bot),

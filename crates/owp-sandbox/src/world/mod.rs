@@ -9,7 +9,8 @@ mod announce;
 pub(super) mod checks;
 pub(super) mod closing;
 mod comments;
-mod forks;
+pub(super) mod forks;
+mod git;
 pub(super) mod installs;
 pub(super) mod issues;
 mod labels;
@@ -19,11 +20,13 @@ pub(super) mod model;
 mod people;
 pub(super) mod pulls;
 mod repos;
+pub(super) mod reviews;
 mod teams;
 
 use crate::{
     error::ApiError,
     faults::Faults,
+    git::Git,
     journal::Journal,
     keys::AppKey,
     limits::Limits,
@@ -52,6 +55,7 @@ pub(super) struct Settings {
     pub(super) single_files: Vec<String>,
     pub(super) hook: Hook,
     pub(super) limits: Limits,
+    pub(super) git: Option<Git>,
 }
 
 /// The complete state.
@@ -80,6 +84,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) journal: Journal,
     pub(super) limits: Limits,
+    /// Real repositories; without them branches have names and random hashes, but no content.
+    pub(super) git: Option<Git>,
     /// Issues and pull requests that GitHub hides (such as a flagged author's), by repository and number.
     pub(super) hidden: BTreeSet<(u64, u64)>,
     /// The previous response to each read, by caller and address.
@@ -121,6 +127,7 @@ impl World {
             faults: Faults::default(),
             journal: Journal::default(),
             limits: settings.limits,
+            git: settings.git,
             hidden: BTreeSet::new(),
             answered: HashMap::new(),
         };

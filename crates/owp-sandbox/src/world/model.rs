@@ -2,6 +2,8 @@
 //!
 //! Plain data; the rules are in the other files of this folder.
 
+use super::reviews::Review;
+use crate::git::{bare::LoggedCommit, diff::ChangedFile};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A user's role in a repository, in ascending order.
@@ -136,7 +138,7 @@ pub(crate) struct Repo {
     pub labels: BTreeMap<String, Label>,
     /// Roles by user id; the owner is admin without an entry.
     pub collaborators: BTreeMap<u64, Role>,
-    /// Files of the default branch by path.
+    /// Files of the default branch by path; unused in a sandbox that serves git.
     pub files: BTreeMap<String, String>,
     /// Creation time (Unix ms).
     pub created_at: i64,
@@ -255,6 +257,19 @@ pub(crate) struct Pull {
     pub merge_sha: Option<String>,
     /// Its commits, oldest first; the last one is the head.
     pub commits: Vec<Commit>,
+    /// Comparison with the target branch, in a sandbox that serves git.
+    pub comparison: Option<Comparison>,
+    /// Its reviews, oldest first.
+    pub reviews: Vec<Review>,
+}
+
+/// Comparison of a pull request with its target branch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// True if a merge has no conflicts.
+    pub mergeable: bool,
+    /// The changed files.
+    pub files: Vec<ChangedFile>,
 }
 
 /// A commit of a pull request.
@@ -268,6 +283,8 @@ pub(crate) struct Commit {
     pub signed: bool,
     /// Time of the commit (Unix ms).
     pub at: i64,
+    /// The commit as git shows it, in a sandbox that serves git.
+    pub logged: Option<LoggedCommit>,
 }
 
 /// Checks and statuses by other apps for one commit in one repository.

@@ -6,6 +6,7 @@ use super::{
     World,
     access::{Caller, Need},
     closing,
+    forks::NewFork,
     issues::{IssueChange, IssueEdit, check_text},
     model::{Commit, Pull, Role},
 };
@@ -23,6 +24,18 @@ pub(crate) struct NewPull {
     pub(crate) draft: bool,
     /// True if its first commit is signed.
     pub(crate) signed: bool,
+}
+
+/// Parameters of a merge.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MergeHow {
+    /// The head that the caller has seen.
+    pub(crate) sha: Option<String>,
+    /// True to make one commit of all.
+    pub(crate) squash: bool,
+    /// Title and text of the commit, instead of GitHub's.
+    pub(crate) title: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 impl World {
@@ -47,24 +60,50 @@ impl World {
             let words = format!("A pull request already exists for {}:{branch}.", self.login(head_owner));
             return Err(ApiError::custom("PullRequest", "head", &words));
         }
+        let compared = self.compare(repo, &new.base, head_repo, &head_sha)?;
+        if compared.as_ref().is_some_and(|one| one.commits.is_empty()) {
+            let words = if head_repo == repo {
+                format!("No commits between {} and {branch}", new.base)
+            } else {
+                let (base, head) = (self.login(self.repo(repo)?.owner), self.login(head_owner));
+                format!("No commits between {base}:{} and {head}:{branch}", new.base)
+            };
+            return Err(ApiError::custom("PullRequest", "head", &words));
+        }
         let number = self.next_number(repo)?;
+        self.keep_head(repo, number, &head_sha)?;
         let mut issue = self.blank_issue(number, actor, caller);
         new.title.clone_into(&mut issue.title);
         issue.body = new.body.clone().filter(|body| !body.is_empty());
         let (id, at) = (self.new_id(), self.now());
+        let (base_sha, commits, comparison) = match compared {
+            Some(one) => {
+                let mut commits = self.adopt(one.commits, actor);
+                for first in commits.iter_mut().take(1) {
+                    first.signed = new.signed;
+                }
+                (one.base_sha, commits, Some(one.comparison))
+            }
+            None => {
+                let only = Commit { sha: head_sha.clone(), author: actor, signed: new.signed, at, logged: None };
+                (self.new_sha(), vec![only], None)
+            }
+        };
         issue.pull = Some(Pull {
             id,
             draft: new.draft,
             head_repo: Some(head_repo),
             head_owner,
             head_ref: branch,
-            head_sha: head_sha.clone(),
+            head_sha,
             base_ref: new.base.clone(),
-            base_sha: self.new_sha(),
+            base_sha,
             merged_at: None,
             merged_by: None,
             merge_sha: None,
-            commits: vec![Commit { sha: head_sha, author: actor, signed: new.signed, at }],
+            commits,
+            comparison,
+            reviews: Vec::new(),
         });
         self.repo_mut(repo)?.issues.insert(number, issue);
         self.announce_issue(repo, number, "opened", actor, json!({}))?;
@@ -96,9 +135,15 @@ impl World {
             && *caller == Caller::User(owner)
             && owner != self.repo(repo)?.owner
         {
-            self.fork(caller, repo)?;
+            self.fork(caller, repo, &NewFork::default())?;
         }
         let (head_repo, branch) = self.head_of(caller, repo, head)?;
+        if !self.repo(head_repo)?.branches.contains_key(&branch) && self.git.is_some() {
+            let (path, text) = (format!("sandbox/{branch}.txt"), format!("{branch}\n"));
+            let message = format!("Start {branch}");
+            self.commit_file(self.actor(caller)?, head_repo, &branch, (&path, Some(&text)), &message)?;
+            return self.pushed(caller, head_repo);
+        }
         let sha = self.new_sha();
         self.repo_mut(head_repo)?.branches.entry(branch).or_insert(sha);
         Ok(())
@@ -118,6 +163,10 @@ impl World {
         if branches.contains_key(branch) {
             return Err(ApiError::new(422, "Reference already exists"));
         }
+        if self.branch_at(repo, branch, sha)? {
+            return Ok(());
+        }
+        let branches = &self.repo(repo)?.branches;
         if !branches.values().any(|known| known == sha) {
             return Err(ApiError::new(422, "Object does not exist"));
         }
@@ -139,12 +188,17 @@ impl World {
         self.edit_issue(caller, repo, number, edit)?;
         let Some(base) = base.filter(|base| **base != before) else { return Ok(()) };
         let actor = self.own_pull(caller, repo, number)?;
-        let sha = self.new_sha();
-        let old_sha = {
-            let pull = self.pull_mut(repo, number)?;
-            base.clone_into(&mut pull.base_ref);
-            std::mem::replace(&mut pull.base_sha, sha)
+        let (old_sha, head) = {
+            let pull = self.pull(repo, number)?.1;
+            (pull.base_sha.clone(), pull.head_sha.clone())
         };
+        if self.git.is_some() {
+            self.recompare(actor, repo, number, (repo, &head), base)?;
+        } else {
+            let sha = self.new_sha();
+            self.pull_mut(repo, number)?.base_sha = sha;
+        }
+        base.clone_into(&mut self.pull_mut(repo, number)?.base_ref);
         self.touch(repo, number);
         let changes = json!({ "base": { "ref": { "from": before }, "sha": { "from": old_sha } } });
         self.announce_issue(repo, number, "edited", actor, json!({ "changes": changes }))
@@ -189,6 +243,9 @@ impl World {
         signed: bool,
     ) -> Result<String, ApiError> {
         let (actor, at) = (self.actor(caller)?, self.now());
+        if self.git.is_some() {
+            return self.push_file(caller, repo, number, signed);
+        }
         let after = self.new_sha();
         let open = self.issue(repo, number)?.open;
         let pull = self.pull_mut(repo, number)?;
@@ -196,7 +253,7 @@ impl World {
             return Err(ApiError::invalid("PullRequest", "head", "invalid"));
         };
         let before = std::mem::replace(&mut pull.head_sha, after.clone());
-        pull.commits.push(Commit { sha: after.clone(), author: actor, signed, at });
+        pull.commits.push(Commit { sha: after.clone(), author: actor, signed, at, logged: None });
         let branch = pull.head_ref.clone();
         self.repo_mut(head_repo)?.branches.insert(branch, after.clone());
         if open {
@@ -207,44 +264,54 @@ impl World {
         Ok(after)
     }
 
+    /// Adds a commit with a line of its own to the branch, in a sandbox that serves git.
+    fn push_file(&mut self, caller: &Caller, repo: u64, number: u64, signed: bool) -> Result<String, ApiError> {
+        let pull = self.pull(repo, number)?.1;
+        let (head_repo, branch, count) = (pull.head_repo, pull.head_ref.clone(), pull.commits.len() + 1);
+        let head_repo = head_repo.ok_or_else(|| ApiError::invalid("PullRequest", "head", "invalid"))?;
+        let (path, text) = (format!("sandbox/{branch}.txt"), format!("{branch}, commit {count}\n"));
+        let (actor, message) = (self.actor(caller)?, format!("Continue {branch}"));
+        self.commit_file(actor, head_repo, &branch, (&path, Some(&text)), &message)?;
+        self.pushed(caller, head_repo)?;
+        let pull = self.pull_mut(repo, number)?;
+        if let Some(newest) = pull.commits.last_mut() {
+            newest.signed = signed;
+        }
+        Ok(pull.head_sha.clone())
+    }
+
     /// Merges: closes the pull request and, if it targets the default branch, every issue its body closes.
     pub(crate) fn merge(
         &mut self,
         caller: &Caller,
         repo: u64,
         number: u64,
-        sha: Option<&str>,
+        how: &MergeHow,
     ) -> Result<String, ApiError> {
         self.need(caller, repo, Need::ContentsWrite)?;
         let (issue, pull) = self.pull(repo, number)?;
-        let (open, draft, body) = (issue.open, pull.draft, issue.body.clone().unwrap_or_default());
-        let (base, head) = (pull.base_ref.clone(), pull.head_sha.clone());
+        let (open, draft, head) = (issue.open, pull.draft, pull.head_sha.clone());
         self.need_role(caller, repo, Role::Write)?;
         let actor = self.actor(caller)?;
         if draft && open {
             return Err(ApiError::new(405, "Pull Request is still a draft"));
         }
         if !open {
-            return Err(ApiError::new(405, "Pull Request is not mergeable"));
+            return Err(ApiError::not_mergeable());
         }
-        if sha.is_some_and(|sha| sha != head) {
+        if how.sha.as_ref().is_some_and(|sha| *sha != head) {
             return Err(ApiError::new(409, "Head branch was modified. Review and try the merge again."));
         }
-        let (at, commit) = (self.now(), self.new_sha());
-        let pull = self.pull_mut(repo, number)?;
-        pull.merged_at = Some(at);
-        pull.merged_by = Some(actor);
-        pull.merge_sha = Some(commit.clone());
-        let merged = IssueChange { commit: Some(commit.clone()), ..IssueChange::new("merged", actor) };
-        self.happened(caller, repo, number, merged)?;
-        self.close(caller, actor, repo, number, None, Some(&commit))?;
-        if self.repo(repo)?.default_branch == base {
-            self.close_referenced(caller, actor, repo, &body, &commit)?;
-        }
+        let commit = match self.merge_in_git(actor, repo, number, how)? {
+            Some(commit) => commit,
+            None => self.new_sha(),
+        };
+        self.mark_merged(caller, actor, repo, number, &commit)?;
+        self.pushed(caller, repo)?;
         Ok(commit)
     }
 
-    fn close_referenced(
+    pub(super) fn close_referenced(
         &mut self,
         caller: &Caller,
         actor: u64,

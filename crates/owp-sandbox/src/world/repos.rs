@@ -106,6 +106,7 @@ impl World {
         let actor = self.owner_acts(caller, repo)?;
         // A missing branch is created here, so that a test needs no commit for it.
         let sha = self.new_sha();
+        self.point_head(repo, branch)?;
         let found = self.repo_mut(repo)?;
         found.branches.entry(branch.to_owned()).or_insert(sha);
         let before = std::mem::replace(&mut found.default_branch, branch.to_owned());
@@ -137,7 +138,7 @@ impl World {
         repo: u64,
         path: &str,
         text: &str,
-        branch: Option<&str>,
+        (branch, message): (Option<&str>, &str),
     ) -> Result<String, ApiError> {
         self.need(caller, repo, Need::ContentsWrite)?;
         self.need_role(caller, repo, Role::Write)?;
@@ -146,7 +147,12 @@ impl World {
         if !found.branches.contains_key(&branch) {
             return Err(ApiError::new(404, format!("Branch {branch} not found")));
         }
-        if branch == found.default_branch {
+        let default = branch == found.default_branch;
+        if let Some(sha) = self.commit_file(self.actor(caller)?, repo, &branch, (path, Some(text)), message)? {
+            self.pushed(caller, repo)?;
+            return Ok(sha);
+        }
+        if default {
             self.repo_mut(repo)?.files.insert(path.to_owned(), text.to_owned());
         }
         let mut pushed = None;
@@ -159,7 +165,7 @@ impl World {
     }
 
     /// Returns the open pull requests from this branch.
-    fn pulls_from(&self, repo: u64, branch: &str) -> Vec<(u64, u64)> {
+    pub(super) fn pulls_from(&self, repo: u64, branch: &str) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         for target in self.repos.values().filter(|one| !one.deleted) {
             for issue in target.issues.values().filter(|issue| issue.open && issue.gone.is_none()) {
@@ -170,5 +176,12 @@ impl World {
             }
         }
         found
+    }
+
+    /// Returns the numbers of the open pull requests that target this branch.
+    pub(super) fn pulls_onto(&self, repo: u64, branch: &str) -> Vec<u64> {
+        let issues = self.repos.get(&repo).into_iter().flat_map(|one| one.issues.values());
+        let open = issues.filter(|issue| issue.open && issue.gone.is_none());
+        open.filter(|issue| issue.pull.as_ref().is_some_and(|p| p.base_ref == branch)).map(|one| one.number).collect()
     }
 }
