@@ -6,7 +6,7 @@ use super::failure::print_error;
 use super::untrusted::visible;
 use clap::Args;
 use owp_base::clock::Clock;
-use owp_sandbox::{Sandbox, SandboxConfig, SeededWorld, StartError, seed};
+use owp_sandbox::{Sandbox, SandboxConfig, SeededWorld, StartError, check_system_git, seed};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -16,6 +16,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tempfile::TempDir;
 
 /// Arguments of `owp sandbox`.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +36,12 @@ pub struct SandboxArgs {
     /// File for the App's private key; by default a new file in the temporary folder.
     #[arg(long, value_name = "FILE")]
     pub private_key_file: Option<PathBuf>,
+    /// Empty folder for the git repositories; by default a temporary one, if git 2.38 or newer is installed.
+    #[arg(long, value_name = "FOLDER")]
+    pub git: Option<PathBuf>,
+    /// Serve no git: branches have names, but no content.
+    #[arg(long, conflicts_with = "git")]
+    pub no_git: bool,
 }
 
 fn web_address(text: &str) -> Result<String, String> {
@@ -62,8 +69,11 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
     config.listen = args.listen;
     config.seed = args.seed;
     config.webhook_secret = Some(args.webhook_secret.unwrap_or_else(random_secret));
+    let (git, _temporary) = git_folder(args.git, args.no_git)?;
+    config.git = git;
     let sandbox = Sandbox::start(config).await.map_err(|error| match error {
         StartError::Listen { .. } => format!("{error}; choose another address with --listen"),
+        StartError::Git(_) => format!("{error}; choose an empty folder with --git, or start with --no-git"),
         error => error.to_string(),
     })?;
     let seeded = seed(&sandbox).map_err(|error| error.to_string())?;
@@ -77,7 +87,13 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
         .map_err(|error| format!("cannot write the private key to {}: {error}", key_file.display()))?;
     let told = announce(&introduction(&sandbox, &seeded, &key_file));
     if told.is_ok() {
-        print_error(&format!("owp sandbox: listening on {}; Ctrl-C ends it", sandbox.api_url()));
+        let url = sandbox.api_url();
+        print_error(&format!("owp sandbox: listening on {url}; Ctrl-C ends it"));
+        if sandbox.serves_git() {
+            print_error(&format!(
+                "owp sandbox: git clone {url}/acme/rocket.git; to push, give a token as the password"
+            ));
+        }
         until_told_to_stop().await;
     }
     sandbox.stop().await;
@@ -86,6 +102,20 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
         let _ = fs::remove_file(&key_file);
     }
     told.map_err(|error| format!("cannot write to stdout: {error}"))
+}
+
+/// Returns the folder for git repositories, and a guard that removes a temporary one.
+fn git_folder(chosen: Option<PathBuf>, none: bool) -> Result<(Option<PathBuf>, Option<TempDir>), String> {
+    if none || chosen.is_some() {
+        return Ok((chosen, None));
+    }
+    if let Err(error) = check_system_git() {
+        print_error(&format!("owp sandbox: {error}; branches have names, but no content"));
+        return Ok((None, None));
+    }
+    let folder = tempfile::Builder::new().prefix("owp-sandbox-git-").tempdir();
+    let folder = folder.map_err(|error| format!("cannot make a temporary folder for git: {error}"))?;
+    Ok((Some(folder.path().to_owned()), Some(folder)))
 }
 
 fn random_secret() -> String {
@@ -119,6 +149,8 @@ fn introduction(sandbox: &Sandbox, seeded: &SeededWorld, key_file: &Path) -> Val
     }
     json!({
         "api_url": sandbox.api_url(),
+        // A repository is below it, such as /acme/rocket.git.
+        "git_url": sandbox.serves_git().then(|| sandbox.api_url()),
         "app_id": sandbox.app_id(),
         "private_key_file": key_file,
         "webhook_secret": sandbox.webhook_secret(),
@@ -176,6 +208,19 @@ mod tests {
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         }
         sandbox.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_repositories_can_be_cloned_from_a_temporary_folder_unless_git_is_not_wanted() {
+        let (folder, guard) = git_folder(None, false).unwrap();
+        assert_eq!(folder.as_deref(), guard.as_ref().map(TempDir::path));
+        let clock = Clock::manual(1_000_000);
+        let config = SandboxConfig::new(Arc::new(move || clock.now_ms()));
+        let sandbox = Sandbox::quiet(SandboxConfig { git: folder, ..config }).unwrap();
+        let seeded = seed(&sandbox).unwrap();
+        let line = introduction(&sandbox, &seeded, Path::new("key.pem"));
+        assert_eq!(line["git_url"], line["api_url"]);
+        assert_eq!(git_folder(None, true).unwrap().0, None);
     }
 
     #[test]

@@ -178,6 +178,7 @@ async fn pulls(bench: &mut Bench, mona: &str, app: &str) {
     bench.post(&ada, "/graphql", json!({ "query": ready }), 200).await;
     bench.get(app, &format!("{one}/merge"), 404).await;
     bench.call(Method::PUT, &ada, &format!("{one}/merge"), json!({}), 403).await;
+    reviews(bench, mona, app, &one).await;
     bench.call(Method::PUT, mona, &format!("{one}/merge"), json!({ "sha": "0" }), 409).await;
     bench.call(Method::PUT, mona, &format!("{one}/merge"), json!({}), 200).await;
     bench.get(app, &format!("{one}/merge"), 204).await;
@@ -187,6 +188,17 @@ async fn pulls(bench: &mut Bench, mona: &str, app: &str) {
     let orphan = bench.sandbox.as_user("ada").open_pr("acme/rocket", spec).unwrap();
     bench.call(Method::DELETE, &ada, "/repos/ada/rocket", Value::Null, 204).await;
     assert_eq!(bench.get(app, &format!("{REPO}/pulls/{orphan}"), 200).await["head"]["repo"], Value::Null);
+}
+
+async fn reviews(bench: &mut Bench, mona: &str, app: &str, pull: &str) {
+    let files = bench.get(app, &format!("{pull}/files"), 200).await;
+    let note = json!({ "path": files[0]["filename"], "line": 1, "body": "Why?" });
+    let (reviews, wants) = (format!("{pull}/reviews"), json!({ "event": "REQUEST_CHANGES", "comments": [note] }));
+    bench.post(mona, &reviews, wants, 200).await;
+    bench.post(mona, &reviews, json!({ "event": "APPROVE", "body": "Good." }), 200).await;
+    bench.post(mona, &reviews, json!({ "event": "COMMENT" }), 422).await;
+    assert_eq!(bench.get(app, &reviews, 200).await[0]["state"], "CHANGES_REQUESTED");
+    assert_eq!(bench.get(app, &format!("{pull}/comments"), 200).await[0]["body"], "Why?");
 }
 
 async fn checks(bench: &mut Bench, app: &str) {

@@ -7,8 +7,12 @@
 //!   under `/_sandbox`). `gate.rs`: authentication, limits, faults, ETags. `webhook.rs`, `sender.rs`: deliveries.
 //! - [`Person`] has the verbs of users for tests in Rust; [`Fault`], [`DeliveryFault`] and [`Chaos`] describe faults.
 //!
-//! Not supported: git itself (branches have names and commits without content), reviews, search, discussions, team
-//! maintainers, pending invitations. A pull request may target a branch that was never created.
+//! With [`SandboxConfig::git`] the repositories are real: they can be cloned, forked, pushed to and merged, through the
+//! system's git (`git/`, `world/git.rs`, `routes/smart_http.rs`). Without it, branches have names and commits without
+//! content, and a pull request may target a branch that was never created.
+//!
+//! Not supported: pending reviews, rebase merges, pushes over SSH, `push` and review deliveries, search, discussions,
+//! team maintainers, pending invitations. The default branch is protected from force pushes and deletion.
 
 mod auth;
 mod call;

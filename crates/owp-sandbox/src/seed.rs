@@ -44,6 +44,22 @@ const ISSUES: [(&str, &str, &str); 5] = [
     ("acme/docs", "Typos in the safety chapter", "\"Extinguish\" is spelled three ways."),
 ];
 
+/// A program with the fault of an issue, and its test. Only a sandbox that serves git has them.
+const FILES: [(&str, &str); 3] = [
+    ("README.md", "# rocket\n\n`sh countdown.sh` counts down, `sh test.sh` tests it.\n"),
+    (
+        "countdown.sh",
+        "#!/bin/sh\n# Counts down to the launch.\nfor number in 10 9 8 7 6 5 3 2 1 0; do\n    echo \"$number\"\ndone\n",
+    ),
+    (
+        "test.sh",
+        "#!/bin/sh\n# Fails unless the countdown has every number.\n\
+        counted=$(sh countdown.sh | tr '\\n' ' ')\n\
+        [ \"$counted\" = \"10 9 8 7 6 5 4 3 2 1 0 \" ] && exit 0\n\
+        echo \"wrong countdown: $counted\" >&2\nexit 1\n",
+    ),
+];
+
 /// Builds the scene in a new sandbox. No labels are set, so that a user can start by setting one.
 ///
 /// # Errors
@@ -51,6 +67,11 @@ const ISSUES: [(&str, &str, &str); 5] = [
 pub fn seed(sandbox: &Sandbox) -> Result<SeededWorld, ApiError> {
     for repo in REPOS {
         sandbox.add_repo(repo)?;
+    }
+    if sandbox.serves_git() {
+        for (path, text) in FILES {
+            sandbox.set_file(REPOS[0], path, text)?;
+        }
     }
     let mut users = Vec::new();
     for (login, role) in PEOPLE {

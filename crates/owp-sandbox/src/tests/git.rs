@@ -154,6 +154,19 @@ async fn a_large_push_arrives_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_request_for_many_branches_is_compressed() {
+    let shop = Workshop::new().await;
+    let clone = shop.clone("mona", ROCKET, &[]).await;
+    for number in 0..40 {
+        shop.git(&clone, &["commit", "--quiet", "--allow-empty", "--message", &format!("Step {number}")]).await;
+        shop.git(&clone, &["branch", &format!("step-{number}")]).await;
+    }
+    shop.git(&clone, &["push", "--quiet", "--all", "origin"]).await;
+    let again = shop.clone("", ROCKET, &[]).await;
+    assert_eq!(shop.git(&again, &["branch", "--remotes"]).await.lines().count(), 42);
+}
+
+#[tokio::test]
 async fn the_default_branch_is_neither_rewritten_nor_deleted() {
     let shop = Workshop::new().await;
     let clone = shop.clone("mona", ROCKET, &[]).await;
