@@ -19,7 +19,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -40,6 +40,7 @@ const LARGEST_REQUEST: usize = 512 * 1024 * 1024;
 const LARGEST_HEAD: usize = 16 * 1024;
 /// Size of the pieces in which a response is sent.
 const PIECE: usize = 64 * 1024;
+const BAD_CREDENTIALS: &str = "Invalid username or token. Password authentication is not supported for Git operations.";
 
 pub(super) fn routes() -> Router<Arc<Inner>> {
     Router::new()
@@ -68,7 +69,7 @@ async fn answer(
     let admitted = admit(&mut inner.world(), &parts, (&owner, &name), rest);
     let admitted = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let done = if admitted.rest == "git-receive-pack" {
         // A push that the client abandons must still be noticed if it moved a branch.
@@ -80,34 +81,57 @@ async fn answer(
     done.unwrap_or_else(|error| plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("git http-backend failed: {error}")))
 }
 
-/// Builds a refusal. Clients show a plain text after `remote:`.
+/// Builds a plain response. Clients show its text after `remote:`.
 fn plain(status: StatusCode, text: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{text}\n")).into_response()
 }
 
-fn needs_credentials(text: &str) -> Response {
-    let mut response = plain(StatusCode::UNAUTHORIZED, text);
-    let realm = HeaderValue::from_static("Basic realm=\"GitHub\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
-    response
+/// A request that is not passed to the backend.
+enum Refusal {
+    /// 401, with the reason.
+    NoCredentials(&'static str),
+    /// 403, with the reason.
+    Forbidden(String),
+    /// 404: there is no such repository, or it is hidden.
+    NotFound,
+    /// The repository has another name: 301, or 307 for a request with a body.
+    Moved { to: String, reads: bool },
+    /// A fault of the test.
+    Fault(u16),
 }
 
-fn not_found() -> Response {
-    plain(StatusCode::NOT_FOUND, "Repository not found.")
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NoCredentials(text) => {
+                let mut response = plain(StatusCode::UNAUTHORIZED, text);
+                let realm = HeaderValue::from_static("Basic realm=\"GitHub\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+                response
+            }
+            Self::Forbidden(text) => plain(StatusCode::FORBIDDEN, &text),
+            Self::NotFound => plain(StatusCode::NOT_FOUND, "Repository not found."),
+            Self::Moved { to, reads } => {
+                let status = if reads { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+                (status, [(header::LOCATION, to)]).into_response()
+            }
+            Self::Fault(status) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                plain(status, "The sandbox was told to fail.")
+            }
+        }
+    }
 }
 
 /// Decides about a request as github.com does, or returns its refusal.
-fn admit(world: &mut World, parts: &Parts, (owner, name): (&str, &str), rest: String) -> Result<Admitted, Response> {
-    let git = world.git.clone().ok_or_else(|| plain(StatusCode::NOT_FOUND, "This sandbox does not serve git."))?;
+fn admit(world: &mut World, parts: &Parts, (owner, name): (&str, &str), rest: String) -> Result<Admitted, Refusal> {
+    let git = world.git.clone().ok_or(Refusal::NotFound)?;
     let token = credentials(&parts.headers);
     let bearer = token.as_ref().map(|token| format!("Bearer {token}"));
-    if let Some(refusal) = fault(world, &parts.method, &parts.uri, token.as_deref()) {
+    if let Some(refusal) = fault(world, parts, token.as_deref()) {
         return Err(refusal);
     }
-    let caller = world.identify(bearer.as_deref());
-    let caller = caller.map_err(|_| {
-        needs_credentials("Invalid username or token. Password authentication is not supported for Git operations.")
-    })?;
+    let caller = world.identify(bearer.as_deref()).map_err(|_| Refusal::NoCredentials(BAD_CREDENTIALS))?;
     let service = match rest.as_str() {
         "info/refs" => parts.uri.query().and_then(|query| query.strip_prefix("service=")).unwrap_or_default(),
         service => service,
@@ -115,22 +139,22 @@ fn admit(world: &mut World, parts: &Parts, (owner, name): (&str, &str), rest: St
     let push = match service {
         "git-receive-pack" => true,
         "git-upload-pack" => false,
-        _ => return Err(plain(StatusCode::FORBIDDEN, "Please upgrade your git client.")),
+        _ => return Err(Refusal::Forbidden("Please upgrade your git client.".to_owned())),
     };
     let repo = find(world, &caller, parts, (owner, name), &rest)?;
     let login = world.actor(&caller).map_or_else(|_| String::new(), |id| world.login(id).to_owned());
     let allowed = if push { may_push(world, &caller, repo) } else { may_read(world, &caller, repo) };
     match allowed {
         Ok(()) => Ok(Admitted { git, caller, login, repo, rest }),
-        Err(_) if caller == Caller::Anonymous => Err(needs_credentials("No anonymous write access.")),
+        Err(_) if caller == Caller::Anonymous => Err(Refusal::NoCredentials("No anonymous write access.")),
         Err(_) if push && world.repo(repo).is_ok_and(|found| found.archived) => {
-            Err(plain(StatusCode::FORBIDDEN, "This repository was archived so it is read-only."))
+            Err(Refusal::Forbidden("This repository was archived so it is read-only.".to_owned()))
         }
         Err(_) if push => {
-            let words = format!("Permission to {}.git denied to {login}.", world.full_name(repo));
-            Err(plain(StatusCode::FORBIDDEN, &words))
+            let repo = world.full_name(repo);
+            Err(Refusal::Forbidden(format!("Permission to {repo}.git denied to {login}.")))
         }
-        Err(_) => Err(not_found()),
+        Err(_) => Err(Refusal::NotFound),
     }
 }
 
@@ -141,10 +165,13 @@ fn find(
     parts: &Parts,
     (owner, name): (&str, &str),
     rest: &str,
-) -> Result<u64, Response> {
+) -> Result<u64, Refusal> {
     let name = name.strip_suffix(".git").unwrap_or(name);
     // Without credentials nobody learns whether a hidden repository exists.
-    let hidden = || if *caller == Caller::Anonymous { needs_credentials("Repository not found.") } else { not_found() };
+    let hidden = || match caller {
+        Caller::Anonymous => Refusal::NoCredentials("Repository not found."),
+        _ => Refusal::NotFound,
+    };
     let current = world.repo_named(owner, name);
     let former = world.old_names.get(&format!("{owner}/{name}").to_lowercase()).copied();
     let repo = current.or(former).ok_or_else(hidden)?;
@@ -154,10 +181,7 @@ fn find(
     }
     let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let to = format!("{}/{}.git/{rest}{query}", world.base, world.full_name(repo));
-    // A request with a body must be repeated with its method.
-    let status =
-        if parts.method == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
-    Err((status, [(header::LOCATION, to)]).into_response())
+    Err(Refusal::Moved { to, reads: parts.method == Method::GET })
 }
 
 fn may_read(world: &World, caller: &Caller, repo: u64) -> Result<(), ApiError> {
@@ -184,16 +208,15 @@ fn credentials(headers: &HeaderMap) -> Option<String> {
     Some(if password.is_empty() || password == "x-oauth-basic" { user } else { password }.to_owned())
 }
 
-/// Returns the response of a fault with a status; a fork that takes a while is a 404. Other faults are used up.
-fn fault(world: &mut World, method: &Method, uri: &Uri, token: Option<&str>) -> Option<Response> {
+/// Picks a fault with a status; a fork that takes a while is a 404. Other faults are used up without an effect.
+fn fault(world: &mut World, parts: &Parts, token: Option<&str>) -> Option<Refusal> {
     let World { faults, rng, .. } = world;
     let app = token.is_some_and(crate::auth::looks_like_app);
-    let status = match faults.pick(rng, method.as_str(), uri.path(), app)? {
-        FaultKind::ServerError { status } | FaultKind::Refused { status } => status,
-        _ => return None,
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    Some(if status == StatusCode::NOT_FOUND { not_found() } else { plain(status, "The sandbox was told to fail.") })
+    match faults.pick(rng, parts.method.as_str(), parts.uri.path(), app)? {
+        FaultKind::Refused { status: 404 } => Some(Refusal::NotFound),
+        FaultKind::ServerError { status } | FaultKind::Refused { status } => Some(Refusal::Fault(status)),
+        _ => None,
+    }
 }
 
 /// Starts the backend. It ends when it is dropped.
