@@ -8,9 +8,11 @@ use super::{
     world::{
         World,
         access::Caller,
+        forks::NewFork,
         issues::{IssueEdit, NewIssue},
         model::{Role, UserKind},
         pulls::{MergeHow, NewPull},
+        reviews::{NewReview, Verdict},
     },
 };
 
@@ -227,6 +229,22 @@ impl Person {
     /// Changes the target branch of a pull request.
     pub fn retarget(&self, repo: &str, number: u64, base: &str) -> Result<(), ApiError> {
         self.on(repo, |world, caller, id| world.edit_pull(caller, id, number, &IssueEdit::default(), Some(base)))
+    }
+
+    /// Forks a repository, unless that was done, and returns the fork's full name.
+    pub fn fork(&self, repo: &str) -> Result<String, ApiError> {
+        self.on(repo, |world, caller, id| {
+            let fork = world.fork(caller, id, &NewFork::default())?;
+            Ok(world.full_name(fork))
+        })
+    }
+
+    /// Reviews a pull request: `APPROVE`, `REQUEST_CHANGES` or `COMMENT`.
+    pub fn review(&self, repo: &str, number: u64, event: &str, body: &str) -> Result<u64, ApiError> {
+        let verdict =
+            Verdict::parse(event).ok_or_else(|| ApiError::invalid("PullRequestReview", "event", "invalid"))?;
+        let new = NewReview { verdict, body: body.to_owned(), comments: Vec::new() };
+        self.on(repo, |world, caller, id| world.review(caller, id, number, new))
     }
 
     /// Merges a pull request and returns the merge commit; requires write access, and rejects drafts.

@@ -12,6 +12,7 @@ mod doubts;
 mod edits;
 mod faults;
 mod gates;
+mod git;
 mod hearing;
 mod histories;
 mod history;

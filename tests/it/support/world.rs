@@ -111,6 +111,15 @@ impl World {
         world
     }
 
+    /// As [`World::new`], with repositories that can be cloned and pushed to; they are kept in this new folder.
+    pub(crate) async fn with_git(db: Db, folder: std::path::PathBuf) -> Self {
+        let settings = Settings { downtime_after: NEVER_AWAY, ..Settings::default() };
+        let world = Self::not_started(db, settings, |config| SandboxConfig { git: Some(folder), ..config }).await;
+        world.engine.intake().step_installations().await.unwrap();
+        world.settle().await;
+        world
+    }
+
     /// As [`World::new`], before the engine looked at GitHub for the first time.
     pub(crate) async fn before_start(db: Db) -> Self {
         Self::not_started(db, Settings { downtime_after: NEVER_AWAY, ..Settings::default() }, |config| config).await
