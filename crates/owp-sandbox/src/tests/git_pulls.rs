@@ -196,6 +196,30 @@ async fn a_deleted_branch_closes_its_pull_request() {
 }
 
 #[tokio::test]
+async fn a_branch_with_another_history_can_no_longer_be_merged() {
+    let it = Contribution::new().await;
+    let number = it.open("").await;
+    it.shop.git(&it.clone, &["switch", "--quiet", "--orphan", "alien"]).await;
+    let sha = it.shop.commit(&it.clone, "alien.txt", "hi\n", "Arrive").await;
+    it.shop.git(&it.clone, &["push", "--quiet", "--force", "origin", "alien:fix"]).await;
+    let pull = it.pull(number, "").await;
+    assert_eq!((&pull["head"]["sha"], &pull["mergeable"]), (&json!(sha), &json!(false)));
+    assert_eq!(it.merge(number, json!({})).await.0, 405);
+}
+
+#[tokio::test]
+async fn a_deleted_target_closes_what_aims_at_it() {
+    let it = Contribution::new().await;
+    let base = it.base().await;
+    it.shop.git(&base, &["push", "--quiet", "origin", "HEAD:refs/heads/next"]).await;
+    let new = json!({ "title": "Fix", "head": "ada:fix", "base": "next" });
+    let token = it.shop.stage.token("ada");
+    assert_eq!(it.shop.stage.post(&token, &format!("/repos/{ROCKET}/pulls"), new).await.0, 201);
+    it.shop.git(&base, &["push", "--quiet", "origin", ":next"]).await;
+    assert_eq!(it.pull(1, "").await["state"], "closed");
+}
+
+#[tokio::test]
 async fn a_merge_on_a_maintainers_own_machine_counts_as_one() {
     let it = Contribution::new().await;
     let number = it.open("").await;

@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 /// A pull request's source compared with its target, as git sees both.
 pub(super) struct Compared {
     pub(super) base_sha: String,
+    /// False if the two share no history, and cannot be merged.
+    pub(super) related: bool,
     pub(super) commits: Vec<LoggedCommit>,
     pub(super) comparison: Comparison,
 }
@@ -149,20 +151,20 @@ impl World {
     /// Compares a branch with the target branch of a pull request; `None` in a sandbox without git.
     ///
     /// # Errors
-    /// 422 if the target branch does not exist, or the two share no history.
+    /// 422 if the target branch does not exist.
     pub(super) fn compare(&self, repo: u64, base: &str, from: u64, head: &str) -> Result<Option<Compared>, ApiError> {
         let (Some(bare), Some(source)) = (self.bare(repo), self.bare(from)) else { return Ok(None) };
         let base_sha = self.repo(repo)?.branches.get(base).cloned();
         let base_sha = base_sha.ok_or_else(|| ApiError::invalid("PullRequest", "base", "invalid"))?;
         bare.fetch(&source, head)?;
-        if !bare.related(&base_sha, head)? {
-            let words = format!("The {base} branch has no history in common with {head}");
-            return Err(ApiError::custom("PullRequest", "base", &words));
-        }
         let commits = bare.log(&base_sha, head)?;
-        let files = bare.changed_files(&base_sha, head)?;
-        let mergeable = bare.merge_tree(&base_sha, head)?.is_some();
-        Ok(Some(Compared { base_sha, commits, comparison: Comparison { mergeable, files } }))
+        let mut comparison = Comparison::default();
+        let related = bare.related(&base_sha, head)?;
+        if related {
+            comparison.files = bare.changed_files(&base_sha, head)?;
+            comparison.mergeable = bare.merge_tree(&base_sha, head)?.is_some();
+        }
+        Ok(Some(Compared { base_sha, related, commits, comparison }))
     }
 
     /// Renders git's commits as those of a pull request. Authors who are not known are the pusher.
@@ -192,13 +194,18 @@ impl World {
         let before = std::mem::replace(&mut found.branches, after.clone());
         found.updated_at = at;
         let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for branch in names.into_iter().filter(|name| before.get(*name) != after.get(*name)) {
-            let sha = after.get(branch).map(String::as_str);
-            for (target, number) in self.pulls_from(repo, branch) {
-                self.head_moved(caller, target, number, sha)?;
-            }
+        let moved = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+        let moved: Vec<(&String, Option<&str>)> =
+            moved.map(|name| (name, after.get(name).map(String::as_str))).collect();
+        // Targets first: a pull request whose target is gone is closed, and not compared any more.
+        for (branch, sha) in &moved {
             for number in self.pulls_onto(repo, branch) {
-                self.base_moved(caller, repo, number, sha)?;
+                self.base_moved(caller, repo, number, *sha)?;
+            }
+        }
+        for (branch, sha) in &moved {
+            for (target, number) in self.pulls_from(repo, branch) {
+                self.head_moved(caller, target, number, *sha)?;
             }
         }
         Ok(())
@@ -268,6 +275,9 @@ impl World {
         let Some(bare) = self.bare(repo) else { return Ok(None) };
         let (issue, pull) = self.pull(repo, number)?;
         let base = self.repo(repo)?.branches.get(&pull.base_ref).ok_or_else(ApiError::not_mergeable)?;
+        if !bare.related(base, &pull.head_sha)? {
+            return Err(ApiError::not_mergeable());
+        }
         let tree = bare.merge_tree(base, &pull.head_sha)?.ok_or_else(ApiError::not_mergeable)?;
         let (merger, head) = (self.signature(actor), pull.head_sha.as_str());
         let label = format!("{}/{}", self.login(pull.head_owner), pull.head_ref);

@@ -61,6 +61,10 @@ impl World {
             return Err(ApiError::custom("PullRequest", "head", &words));
         }
         let compared = self.compare(repo, &new.base, head_repo, &head_sha)?;
+        if compared.as_ref().is_some_and(|one| !one.related) {
+            let words = format!("The {} branch has no history in common with {branch}", new.base);
+            return Err(ApiError::custom("PullRequest", "base", &words));
+        }
         if compared.as_ref().is_some_and(|one| one.commits.is_empty()) {
             let words = if head_repo == repo {
                 format!("No commits between {} and {branch}", new.base)
