@@ -150,7 +150,14 @@ fn program(binary: &Path) -> Command {
 /// Starts GitHub and returns the process and the line that it prints.
 fn sandbox(binary: &Path, folder: &Path, webhooks: SocketAddr) -> (Child, Value) {
     let mut child = program(binary)
-        .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("http://{webhooks}/github/webhooks")])
+        .args([
+            "sandbox",
+            "--no-git",
+            "--listen",
+            "127.0.0.1:0",
+            "--webhook-url",
+            &format!("http://{webhooks}/github/webhooks"),
+        ])
         .current_dir(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

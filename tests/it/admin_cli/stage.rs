@@ -246,7 +246,7 @@ pub(crate) struct GitHub {
 
 impl GitHub {
     pub(crate) fn start(webhooks: Option<&str>) -> Self {
-        let mut command = clean(&["sandbox", "--listen", "127.0.0.1:0"]);
+        let mut command = clean(&["sandbox", "--no-git", "--listen", "127.0.0.1:0"]);
         if let Some(url) = webhooks {
             command.args(["--webhook-url", url]);
         }

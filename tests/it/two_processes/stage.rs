@@ -62,7 +62,14 @@ impl Stage {
         let url = balancer.as_ref().map_or_else(|| addresses[0].clone(), |balancer| balancer.address.to_string());
         let url = format!("http://{url}");
         let mut sandbox = owp(&[])
-            .args(["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("{url}/github/webhooks")])
+            .args([
+                "sandbox",
+                "--no-git",
+                "--listen",
+                "127.0.0.1:0",
+                "--webhook-url",
+                &format!("{url}/github/webhooks"),
+            ])
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
