@@ -26,24 +26,24 @@ impl Bench<'_> {
     pub(crate) async fn memory(&self, waiting: Waiting, count: usize) -> Value {
         let mut server = Server::start(self.binary, &Setup::default()).await;
         let tokens = match waiting {
-            Waiting::Pull => server.workers(count).await,
-            Waiting::Stream => Vec::new(),
+            Waiting::Pull => server.workers(count).await.into_iter().map(Some).collect(),
+            Waiting::Stream => vec![None; count],
         };
         server.fill(&Fill::plain(1, 0)).await;
         let idle = server.memory().0;
         let mut connection = Connection::open(server.address).await.expect("the server listens");
-        for token in &tokens {
+        for token in tokens.iter().flatten() {
             let bearer = format!("Bearer {token}");
             let (status, _) = connection.get("/v1/work", Some(("authorization", &bearer))).await;
             assert_eq!(status, 200);
         }
         let before = server.memory().0;
         let mut requests = tokio::task::JoinSet::new();
-        for n in 0..count {
+        for token in tokens {
             let mut connection = Connection::open(server.address).await.expect("the server listens");
-            let (path, name, value) = match waiting {
-                Waiting::Pull => ("/v1/work?wait=60", "authorization", format!("Bearer {}", tokens[n])),
-                Waiting::Stream => ("/v1/events", "accept", "text/event-stream".to_owned()),
+            let (path, name, value) = match token {
+                Some(token) => ("/v1/work?wait=60", "authorization", format!("Bearer {token}")),
+                None => ("/v1/events", "accept", "text/event-stream".to_owned()),
             };
             requests.spawn(async move { connection.get(path, Some((name, &value))).await.0 });
         }

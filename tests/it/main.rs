@@ -4,6 +4,7 @@
 
 mod admin_cli;
 mod conformance;
+mod contributor;
 mod deployment;
 mod doctor;
 mod github_data;

@@ -88,6 +88,22 @@ impl Entropy {
     }
 }
 
+/// Returns the next moment (Unix ms) after `now_ms` at which it is so late by this machine's time zone.
+#[must_use]
+pub fn next_time_of_day(now_ms: i64, hour: u32, minute: u32) -> Option<i64> {
+    next_in(&chrono::Local, now_ms, hour, minute)
+}
+
+fn next_in<Z: chrono::TimeZone>(zone: &Z, now_ms: i64, hour: u32, minute: u32) -> Option<i64> {
+    let time = chrono::NaiveTime::from_hms_opt(hour, minute, 0)?;
+    let today = zone.timestamp_millis_opt(now_ms).single()?.date_naive();
+    // A time that a change of the clocks skips exists on the next day.
+    let days = today.iter_days().take(3);
+    days.filter_map(|day| day.and_time(time).and_local_timezone(zone.clone()).earliest())
+        .map(|at| at.timestamp_millis())
+        .find(|at| *at > now_ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +119,16 @@ mod tests {
         let clock = Clock::manual(1_000);
         clock.advance_ms(5);
         assert_eq!(clock.now_ms(), 1_005);
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one() {
+        let zone = chrono::FixedOffset::east_opt(2 * 3600).expect("an offset");
+        let hour = 3_600_000;
+        // Midnight in UTC is two o'clock there.
+        assert_eq!(next_in(&zone, 0, 17, 0), Some(15 * hour));
+        assert_eq!(next_in(&zone, 15 * hour, 17, 0), Some(39 * hour));
+        assert_eq!(next_in(&zone, 0, 2, 30), Some(hour / 2));
+        assert_eq!(next_in(&zone, 0, 25, 0), None);
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Files read from the working directory, in order of precedence.
 const FILES: [&str; 2] = ["env.local", ".env"];
-/// Variables that locate a user's settings folder.
-const PLACES: [&str; 2] = ["XDG_CONFIG_HOME", "HOME"];
+/// Variables that locate a user's folders.
+const PLACES: [&str; 3] = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "HOME"];
 /// Secrets are short; a larger file is not a secret.
 const SECRET_FILE_BYTES: u64 = 64 * 1024;
 
@@ -113,15 +113,34 @@ impl Environment {
     /// # Errors
     /// If neither `XDG_CONFIG_HOME` nor `HOME` is set.
     pub fn config_home(&self) -> Result<PathBuf, ConfigError> {
+        self.user_folder("XDG_CONFIG_HOME", ".config", "the settings")
+    }
+
+    /// Returns the folder of the user's data, according to the XDG Base Directory Specification.
+    ///
+    /// # Errors
+    /// If neither `XDG_DATA_HOME` nor `HOME` is set.
+    pub fn data_home(&self) -> Result<PathBuf, ConfigError> {
+        self.user_folder("XDG_DATA_HOME", ".local/share", "working copies")
+    }
+
+    fn user_folder(&self, variable: &str, below_home: &str, of: &str) -> Result<PathBuf, ConfigError> {
         // XDG: "All paths set in these environment variables must be absolute"; relative ones are ignored.
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || absolute("HOME").map(|home| home.join(".config"));
+        let home = || absolute("HOME").map(|home| home.join(below_home));
         let none = || {
-            ConfigError::new(
-                "neither XDG_CONFIG_HOME nor HOME is set; set one of them, to name the folder of the settings",
-            )
+            ConfigError::new(format!("neither {variable} nor HOME is set; set one of them, to name the folder of {of}"))
         };
-        absolute("XDG_CONFIG_HOME").or_else(home).ok_or_else(none)
+        absolute(variable).or_else(home).ok_or_else(none)
+    }
+
+    /// Returns the whole environment of this process, for what it starts. Variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_children() -> Vec<(String, String)> {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        std::env::vars_os().filter_map(text).collect()
     }
 
     /// Returns a secret, set as `NAME` or as `NAME_FILE`, the path of a file that holds it.

@@ -124,7 +124,11 @@ pub const CLIENT_VARIABLES: &[(&str, &str)] = &[
         "A worker's token, instead of the stored one; it goes to `--server`, `OWP_SERVER` or the pool on this machine only.",
     ),
     ("OWP_WORKER_TOKEN_FILE", "File that holds `OWP_WORKER_TOKEN`."),
-    ("GITHUB_TOKEN", "Token for `owp admin import-github-issues` to read issues; public issues need none."),
+    (
+        "GITHUB_TOKEN",
+        "Your GitHub token: for `owp worker do` to push and open pull requests (else `gh auth token` is asked), and for `owp admin import-github-issues` to read private issues.",
+    ),
+    ("GITHUB_TOKEN_FILE", "File that holds `GITHUB_TOKEN`."),
 ];
 
 const LISTEN: &str = "127.0.0.1:8787";

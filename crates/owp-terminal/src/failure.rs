@@ -97,6 +97,15 @@ impl Failure {
         self.code
     }
 
+    /// Returns the message with its next step, for a log in which the command goes on.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        match &self.next {
+            Some(next) => format!("{} {next}", self.heading()),
+            None => self.heading().to_owned(),
+        }
+    }
+
     fn as_json(&self) -> Value {
         let because: Vec<_> = self.above.iter().chain(&self.because).collect();
         let mut error = json!({

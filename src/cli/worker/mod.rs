@@ -3,6 +3,7 @@
 //! No command prints a token, and no untrusted text reaches a terminal unescaped.
 
 mod account;
+mod agent;
 mod browse;
 mod confirm;
 mod errors;
@@ -52,6 +53,14 @@ enum WorkerCommand {
     Register(register::RegisterArgs),
     /// Asks for work until Ctrl-C, and shows the worker's tasks.
     Run(run::RunArgs),
+    /// Works on a task with a coding agent: from the lease to the pull request.
+    Do(agent::once::DoArgs),
+    /// Hands what reviewers ask for to the agent, and pushes its changes.
+    Revise(agent::revise::ReviseArgs),
+    /// Lists the coding agents, or asks one whether you are signed in.
+    Agents(agent::list::AgentsArgs),
+    /// Removes working copies of tasks that are merged, closed or given back.
+    Clean(agent::clean::CleanArgs),
     /// Simulates work on tasks, to try a pool out.
     Simulate(simulate::SimulateArgs),
     /// Asks for work once, and lists the worker's tasks.
@@ -97,6 +106,10 @@ impl WorkerCommand {
         match self {
             Self::Register(_) => "owp worker register",
             Self::Run(_) => "owp worker run",
+            Self::Do(_) => "owp worker do",
+            Self::Revise(_) => "owp worker revise",
+            Self::Agents(_) => "owp worker agents",
+            Self::Clean(_) => "owp worker clean",
             Self::Simulate(_) => "owp worker simulate",
             Self::List(_) => "owp worker list",
             Self::Tasks(_) => "owp worker tasks",
@@ -120,7 +133,7 @@ impl WorkerCommand {
 
     /// Returns true if the command runs on and prints one line of JSON per event.
     fn goes_on(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Simulate(_))
+        matches!(self, Self::Run(_) | Self::Simulate(_) | Self::Do(_) | Self::Revise(_))
     }
 }
 
@@ -136,6 +149,10 @@ async fn carry_out(command: WorkerCommand, connection: &ConnectionArgs, env: &En
     match command {
         WorkerCommand::Register(args) => register::run(args, connection, env).await,
         WorkerCommand::Run(args) => run::run(args, connection, env).await,
+        WorkerCommand::Do(args) => agent::once::run(args, connection, env).await,
+        WorkerCommand::Revise(args) => agent::revise::run(args, connection, env).await,
+        WorkerCommand::Agents(args) => agent::list::run(args, connection, env).await,
+        WorkerCommand::Clean(args) => agent::clean::run(args, connection, env).await,
         WorkerCommand::Simulate(args) => simulate::run(args, connection, env).await,
         WorkerCommand::List(args) => list::run(args, connection, env).await,
         WorkerCommand::Tasks(args) => browse::tasks(args, connection, env).await,

@@ -9,6 +9,8 @@ mod notice;
 mod shutdown;
 mod view;
 
+use super::agent::WorkArgs;
+use super::agent::many::{self, Bounds};
 use super::errors;
 use super::signals::Signals;
 use super::whoami::Me;
@@ -19,8 +21,10 @@ use background::{HeartbeatControl, HeartbeatPace, Message};
 use clap::Args;
 use lease_tracker::LeaseTracker;
 use notice::Notice;
+use owp_base::clock::{Clock, next_time_of_day};
 use owp_client::{Client, ClientError};
 use owp_config::Environment;
+use owp_pool::Timestamp;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -34,8 +38,26 @@ const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Arguments of `owp worker run`.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct RunArgs {
+    #[command(flatten)]
+    at_exit: AtExit,
+    /// Agent that does the work; `owp worker agents` lists them. Without it the tasks are shown, and you do them
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Ends after this many tasks
+    #[arg(long, value_name = "N", requires = "agent", value_parser = crate::cli::values::whole::<1, 10_000>)]
+    max_tasks: Option<i64>,
+    /// Begins no task after this time of day, such as 17:00
+    #[arg(long, value_name = "HH:MM", requires = "agent", value_parser = time_of_day)]
+    until: Option<(u32, u32)>,
+    #[command(flatten, next_help_heading = "Options with an agent")]
+    work: WorkArgs,
+}
+
+/// What becomes of the worker's tasks at the end.
+#[derive(Debug, Clone, Copy, Args)]
+struct AtExit {
     /// Releases the worker's tasks at the end, without asking
     #[arg(long, conflicts_with = "keep_on_exit")]
     release_on_exit: bool,
@@ -49,6 +71,12 @@ pub(super) struct RunArgs {
 /// # Errors
 /// If no worker is registered here, the pool is unreachable at start, or it rejects the worker.
 pub(super) async fn run(args: RunArgs, connection: &ConnectionArgs, env: &Environment) -> Result<(), Failure> {
+    if let Some(agent) = &args.agent {
+        let now = Clock::System.now_ms();
+        let until = args.until.and_then(|(hour, minute)| next_time_of_day(now, hour, minute)).map(Timestamp);
+        let bounds = Bounds { max_tasks: args.max_tasks, until, release: args.at_exit.release_on_exit };
+        return many::run(agent, &args.work, bounds, connection, env).await;
+    }
     // The main loop itself reports that the pool is unavailable.
     let client = connection.worker(env)?.without_delay_notice();
     let mut signals = Signals::listen()?;
@@ -65,7 +93,15 @@ pub(super) async fn run(args: RunArgs, connection: &ConnectionArgs, env: &Enviro
     let server = main_loop.client.base().to_owned();
     main_loop.show(&Notice::Started { me: Box::new(me), server, shown });
     main_loop.run_until_stopped(&mut signals).await?;
-    shutdown::shut_down(args, &mut main_loop, &mut signals).await
+    shutdown::shut_down(args.at_exit, &mut main_loop, &mut signals).await
+}
+
+/// Parses a time of day: `17:00`.
+fn time_of_day(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "must be a time of day such as 17:00".to_owned();
+    let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
+    let number = |text: &str, below: u32| text.parse().ok().filter(|number| *number < below).ok_or_else(wrong);
+    Ok((number(hour, 24)?, number(minute, 60)?))
 }
 
 /// The state of the main loop.

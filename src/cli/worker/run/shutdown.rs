@@ -6,7 +6,7 @@ use super::super::holding::{self, Holdings};
 use super::super::signals::Signals;
 use super::notice::Notice;
 use super::view::prompt;
-use super::{MainLoop, RunArgs};
+use super::{AtExit, MainLoop};
 use crate::cli::failure::{Failure, print_line};
 use crate::cli::print::count;
 use owp_client::{Client, ClientError, segment};
@@ -27,14 +27,14 @@ const RELEASE_REASON: &str = "The worker was stopped.";
 ///
 /// # Errors
 /// If a task should have been released and was not.
-pub(super) async fn shut_down(args: RunArgs, main_loop: &mut MainLoop, signals: &mut Signals) -> Result<(), Failure> {
+pub(super) async fn shut_down(at_exit: AtExit, main_loop: &mut MainLoop, signals: &mut Signals) -> Result<(), Failure> {
     main_loop.view.draw(&main_loop.tracker);
     let can_ask = main_loop.view.can_ask() && signals.was_typed();
     main_loop.view.leave_table();
     main_loop.view.show(&Notice::Stopping);
     let mut end = Instant::now() + SHUTDOWN_TIMEOUT;
     let counted = holding::count(&main_loop.client, LIST_TIMEOUT, signals).await;
-    let Some(counted) = counted else { return exit_at_once(args, main_loop) };
+    let Some(counted) = counted else { return exit_at_once(at_exit, main_loop) };
     let (held, confirmed) = match counted {
         Ok(Holdings { held, ended }) => {
             for notice in main_loop.tracker.apply_ended(&ended) {
@@ -45,9 +45,9 @@ pub(super) async fn shut_down(args: RunArgs, main_loop: &mut MainLoop, signals: 
         Err(_) => (main_loop.tracker.live(), false),
     };
     let connection = Instant::now();
-    let release = match (held.len(), args) {
-        (0, _) | (_, RunArgs { keep_on_exit: true, .. }) => false,
-        (_, RunArgs { release_on_exit: true, .. }) => true,
+    let release = match (held.len(), at_exit) {
+        (0, _) | (_, AtExit { keep_on_exit: true, .. }) => false,
+        (_, AtExit { release_on_exit: true, .. }) => true,
         (n, _) => can_ask && user_confirms(n, signals).await,
     };
     end += connection.elapsed();
@@ -65,9 +65,9 @@ pub(super) async fn shut_down(args: RunArgs, main_loop: &mut MainLoop, signals: 
 }
 
 /// Handles a second signal: exits without waiting or asking.
-fn exit_at_once(args: RunArgs, main_loop: &MainLoop) -> Result<(), Failure> {
+fn exit_at_once(at_exit: AtExit, main_loop: &MainLoop) -> Result<(), Failure> {
     let kept = main_loop.tracker.live();
-    let unkept_word = args.release_on_exit && !kept.is_empty();
+    let unkept_word = at_exit.release_on_exit && !kept.is_empty();
     main_loop.view.show(&Notice::Stopped { released: 0, kept, confirmed: false });
     if unkept_word {
         let what = "Stopped by a second signal before any task was released.";
