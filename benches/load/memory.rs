@@ -5,6 +5,8 @@ use crate::fill::Fill;
 use crate::measure::as_float;
 use crate::scenarios::Bench;
 use crate::server::{Server, Setup};
+use bytes::Bytes;
+use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -39,13 +41,17 @@ impl Bench<'_> {
         }
         let before = server.memory().0;
         let mut requests = tokio::task::JoinSet::new();
-        for token in tokens {
+        for (n, token) in tokens.into_iter().enumerate() {
             let mut connection = Connection::open(server.address).await.expect("the server listens");
             let (path, name, value) = match token {
                 Some(token) => ("/v1/work?wait=60", "authorization", format!("Bearer {token}")),
                 None => ("/v1/events", "accept", "text/event-stream".to_owned()),
             };
-            requests.spawn(async move { connection.get(path, Some((name, &value))).await.0 });
+            // One address may not have so many.
+            let address = format!("10.0.{}.{}", n / 250, n % 250 + 1);
+            let headers = [("x-forwarded-for", address.as_str())];
+            let request = connection.request(Method::GET, path, Some((name, &value)), &headers, Bytes::new());
+            requests.spawn(async move { connection.send(request).await.0 });
         }
         tokio::time::sleep(SETTLING).await;
         if let Some(answered) = requests.try_join_next() {

@@ -50,6 +50,8 @@ impl Server {
             .args(["serve", "--listen", &address.to_string()])
             .current_dir(folder.path())
             .env("OWP_RATE_LIMIT", "off")
+            .env("OWP_TRUSTED_PROXIES", "127.0.0.0/8")
+            .env("OWP_OPEN_REGISTRATION", "1")
             .env("OWP_DATABASE_URL", setup.database.unwrap_or("sqlite:owp.db"))
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).expect("a file"));

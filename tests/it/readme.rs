@@ -21,8 +21,14 @@ fn text(path: &str) -> String {
 }
 
 /// Pages for people who use the program.
-const PAGES: [&str; 5] =
-    ["README.md", "SECURITY.md", "docs/install.md", "docs/contributing-work.md", "docs/glossary.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "SECURITY.md",
+    "docs/install.md",
+    "docs/contributing-work.md",
+    "docs/contributing-with-ai.md",
+    "docs/glossary.md",
+];
 
 /// Timeout of a block.
 const PATIENCE_SECS: &str = "120";
@@ -113,7 +119,7 @@ fn every_block_says_what_it_is() {
     for page in PAGES {
         for block in blocks(&text(page)) {
             let known = SHELL.contains(&block.info.as_str())
-                || ["text", "mermaid", "yaml", "json"].contains(&block.info.as_str());
+                || ["text", "mermaid", "yaml", "json", "toml"].contains(&block.info.as_str());
             assert!(known, "{page}: a block is fenced {:?}; shell is one of {SHELL:?}", block.info);
         }
     }
@@ -132,9 +138,9 @@ fn pages_speak_to_their_readers_and_not_about_tests() {
 #[test]
 fn the_blocks_that_can_be_run_work() {
     let mut said = String::new();
-    let blocks = blocks(&text("README.md"));
+    let blocks: Vec<Block> = PAGES.iter().flat_map(|page| blocks(&text(page))).collect();
     let runnable: Vec<_> = blocks.iter().filter(|block| block.info == "sh run").collect();
-    assert_eq!(runnable.len(), 5);
+    assert_eq!(runnable.len(), 6);
     for block in runnable {
         let output = run(&block.code);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -143,6 +149,7 @@ fn the_blocks_that_can_be_run_work() {
     }
     assert!(said.contains("\"merged\":3"), "the demo's line of JSON is missing: {said}");
     assert!(said.contains("127.0.0.1") && said.contains(" conforms: "), "the protocol was not checked: {said}");
+    assert!(said.contains("Delivered: http"), "no pull request was opened: {said}");
     assert!(said.contains("\"leases\":") && said.contains("Write the changelog"), "no lease was granted: {said}");
 }
 

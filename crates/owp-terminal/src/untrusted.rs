@@ -26,8 +26,10 @@ fn push(line: &mut String, c: char) {
 }
 
 /// Formats JSON for a terminal, on several lines or on one. JSON strings may contain characters that a terminal
-/// interprets; they occur only inside strings, so escaping them keeps the meaning.
+/// interprets; they occur only inside strings, so escaping them keeps the meaning. Keys are sorted, whoever sent them.
 pub fn visible_json(value: &serde_json::Value, pretty: bool) -> String {
+    let mut value = value.clone();
+    value.sort_all_objects();
     let text = if pretty { format!("{value:#}") } else { value.to_string() };
     escape_json(&text)
 }

@@ -225,7 +225,9 @@ fn line(event: &Value) -> String {
             line.push_str(&format!(" {what}={}", words(id)));
         }
     }
-    let details = event["data"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let mut data = event["data"].clone();
+    data.sort_all_objects();
+    let details = data.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     for (key, value) in details {
         line.push_str(&format!(" {}={}", words(key), detail(value)));
     }

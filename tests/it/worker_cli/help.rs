@@ -32,6 +32,10 @@ fn the_commands_are_listed() {
     Commands:
       register  Registers a worker with a pool and keeps its token here
       run       Asks for work until Ctrl-C, and shows the worker's tasks
+      do        Works on a task with a coding agent: from the lease to the pull request
+      revise    Hands what reviewers ask for to the agent, and pushes its changes
+      agents    Lists the coding agents, or asks one whether you are signed in
+      clean     Removes working copies of tasks that are merged, closed or given back
       simulate  Simulates work on tasks, to try a pool out
       list      Asks for work once, and lists the worker's tasks
       tasks     Lists the tasks of the pool
@@ -142,6 +146,89 @@ fn registering_and_looking_at_oneself() {
 }
 
 #[test]
+fn working_with_an_agent() {
+    insta::assert_snapshot!(of("do"), @r#"
+    Works on a task with a coding agent: from the lease to the pull request
+
+    Usage: owp worker do [OPTIONS] --agent <NAME> <TASK>
+
+    Arguments:
+      <TASK>  Task: an id (t_…), owner/name#12, the address of its issue, or `next` for the best one for you
+
+    Options:
+          --agent <NAME>            Agent that does the work; `owp worker agents` lists them
+          --no-follow               Ends when the pull request is open, instead of following it
+          --yes                     Pushes and opens the pull request without asking
+          --allow <MODE>            What the agent may do without asking: nothing (ask), change files (edits), or also run commands (all) [default: ask]
+          --rounds <N>              How often the agent may repair what the checks found [default: 2]
+          --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
+          --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
+          --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
+          --no-color                Prints no colours; NO_COLOR does the same
+      -h, --help                    Print help
+
+    Examples:
+      owp worker do next --agent claude
+      owp worker do acme/rocket#12 --agent codex --allow edits
+    "#);
+    insta::assert_snapshot!(of("revise"), @r#"
+    Hands what reviewers ask for to the agent, and pushes its changes
+
+    Usage: owp worker revise [OPTIONS] <TASK>
+
+    Arguments:
+      <TASK>  The task: its id (t_…), owner/name#12, or the address of its issue
+
+    Options:
+          --agent <NAME>            Agent that does the work; by default the one that did it before
+          --yes                     Pushes and opens the pull request without asking
+          --allow <MODE>            What the agent may do without asking: nothing (ask), change files (edits), or also run commands (all) [default: ask]
+          --rounds <N>              How often the agent may repair what the checks found [default: 2]
+          --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
+          --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
+          --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
+          --no-color                Prints no colours; NO_COLOR does the same
+      -h, --help                    Print help
+
+    Example:
+      owp worker revise acme/rocket#12
+    "#);
+    insta::assert_snapshot!(of("agents"), @r#"
+    Lists the coding agents, or asks one whether you are signed in
+
+    Usage: owp worker agents [OPTIONS] [NAME]
+
+    Arguments:
+      [NAME]  Starts this agent and asks what it is, and whether its user is signed in
+
+    Options:
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Examples:
+      owp worker agents
+      owp worker agents claude
+    "#);
+    insta::assert_snapshot!(of("clean"), @r#"
+    Removes working copies of tasks that are merged, closed or given back
+
+    Usage: owp worker clean [OPTIONS]
+
+    Options:
+          --all       Also removes working copies of tasks that are not finished; unpushed work is lost
+          --dry-run   Shows what would be removed
+          --no-color  Prints no colours; NO_COLOR does the same
+      -h, --help      Print help
+
+    Examples:
+      owp worker clean --dry-run
+      owp worker clean
+    "#);
+}
+
+#[test]
 fn asking_for_work() {
     insta::assert_snapshot!(of("run"), @r#"
     Asks for work until Ctrl-C, and shows the worker's tasks
@@ -151,11 +238,24 @@ fn asking_for_work() {
     Options:
           --release-on-exit  Releases the worker's tasks at the end, without asking
           --keep-on-exit     Keeps the worker's tasks at the end, without asking; the default without a terminal
+          --agent <NAME>     Agent that does the work; `owp worker agents` lists them. Without it the tasks are shown, and you do them
+          --max-tasks <N>    Ends after this many tasks
+          --until <HH:MM>    Begins no task after this time of day, such as 17:00
           --no-color         Prints no colours; NO_COLOR does the same
       -h, --help             Print help
 
-    Example:
+    Options with an agent:
+          --yes                     Pushes and opens the pull request without asking
+          --allow <MODE>            What the agent may do without asking: nothing (ask), change files (edits), or also run commands (all) [default: ask]
+          --rounds <N>              How often the agent may repair what the checks found [default: 2]
+          --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
+          --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
+          --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
+
+    Examples:
       owp worker run
+      owp worker run --agent claude --max-tasks 3 --until 17:00
     "#);
     insta::assert_snapshot!(of("simulate"), @r#"
     Simulates work on tasks, to try a pool out

@@ -28,7 +28,8 @@ impl Scheduler<'_> {
         // Parks before the first attempt, so that no notification in between is lost.
         let mut parked = if wait.is_zero() { None } else { self.park(worker, address) };
         let mut stopping = self.feed().hub().follow();
-        let mut pulled = self.workers().pull_work(&worker.id).await?;
+        // Boxed, as all that is not waiting: a parked pull keeps only the place for what it waits with.
+        let mut pulled = Box::pin(self.workers().pull_work(&worker.id)).await?;
         if pulled.demand.is_some() && pulled.items.is_empty() {
             self.inner().empty_pulls.add(&worker.id, before);
         }
@@ -41,14 +42,14 @@ impl Scheduler<'_> {
             let notification = tokio::select! {
                 notification = tokio::time::timeout_at(attempt_at, parked.notified()) => notification,
                 // The process stops: the worker gets its tasks now, and asks the next process.
-                () = stopping.ends() => return self.workers().work_of(&worker.id).await,
+                () = stopping.ends() => return Box::pin(self.workers().work_of(&worker.id)).await,
             };
             match notification {
-                Ok(Notification::Worker) => pulled = self.workers().pull_work(&worker.id).await?,
+                Ok(Notification::Worker) => pulled = Box::pin(self.workers().pull_work(&worker.id)).await?,
                 // A notification and a timeout both mean: try again.
                 Ok(Notification::Work) | Err(_) => {
-                    if self.workers().pull_again(&worker.id, demand).await? > 0 || Instant::now() >= until {
-                        return self.workers().work_of(&worker.id).await;
+                    if Box::pin(self.workers().pull_again(&worker.id, demand)).await? > 0 || Instant::now() >= until {
+                        return Box::pin(self.workers().work_of(&worker.id)).await;
                     }
                 }
             }

@@ -95,5 +95,7 @@ pub fn schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
     let mut schema = settings.into_generator().into_root_schema_for::<Document>().to_value();
     schema["title"] = "OWP Pool policy (.github/owp.yml)".into();
+    // A stable order, so that two versions can be compared.
+    schema.sort_all_objects();
     schema
 }

@@ -42,7 +42,7 @@ async fn answer(api: ApiState, worker: Worker, address: Option<Vec<u8>>, ask: As
     let items = scheduler.work(&worker, address, Duration::from_secs(ask.wait)).await?;
     let explain = match ask.explain {
         false => None,
-        true => Some(scheduler.explain_work(&worker).await?.into_iter().map(why).collect()),
+        true => Some(Box::pin(scheduler.explain_work(&worker)).await?.into_iter().map(why).collect()),
     };
     let now = api.engine.store().clock().now_ms();
     let leases = items.into_iter().map(|item| held(item, now)).collect();

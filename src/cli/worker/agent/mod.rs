@@ -42,8 +42,8 @@ pub(super) struct WorkArgs {
     /// Pushes and opens the pull request without asking
     #[arg(long)]
     yes: bool,
-    /// What the agent may do without asking; without a terminal, what it may do at all
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Permissions::Ask)]
+    /// What the agent may do without asking: nothing (ask), change files (edits), or also run commands (all)
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true, default_value_t = Permissions::Ask)]
     allow: Permissions,
     /// How often the agent may repair what the checks found
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = crate::cli::values::whole::<0, 20>)]

@@ -73,7 +73,7 @@ fn document() -> Value {
     }
     let mut schemas = writes.take_definitions(true);
     schemas.extend(reads.take_definitions(true));
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "OWP Pool",
@@ -96,7 +96,10 @@ fn document() -> Value {
                 "operator": { "type": "apiKey", "in": "header", "name": "X-Admin-Token" },
             },
         },
-    })
+    });
+    // A stable order, so that two versions can be compared.
+    document.sort_all_objects();
+    document
 }
 
 fn describe(
