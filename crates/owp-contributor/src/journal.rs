@@ -13,6 +13,9 @@ const FILE: &str = "journal.json";
 /// Version of the format.
 const VERSION: u32 = 1;
 
+/// Outcome of a task that was given back.
+pub const GIVEN_BACK: &str = "given back";
+
 /// The last step that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -80,6 +80,7 @@ async fn give_back(
     let client = connection.worker(env)?;
     let told = act(&client, &args.lease, verb, &json!({ "reason": args.reason })).await?;
     let lease: Lease = read(&client, &told)?;
+    super::agent::given_back(env, &lease.task_id);
     answer(connection, &told, || words(word(&lease.task_id)));
     Ok(())
 }

@@ -309,6 +309,11 @@ impl Stage {
         self.github("mona", "GET", &path, &Value::Null).as_array().unwrap().clone()
     }
 
+    /// Returns the step that the journal says is done.
+    pub(crate) fn step(&self) -> String {
+        journal_step(&self.copy())
+    }
+
     /// Returns the folder of the task's working copy.
     pub(crate) fn copy(&self) -> PathBuf {
         self.path("data/owp/tasks").join(self.task_id(ISSUE))

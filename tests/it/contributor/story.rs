@@ -143,6 +143,33 @@ fn a_run_takes_tasks_until_its_bound_and_gives_back_what_the_agent_cannot_do() {
 }
 
 #[test]
+fn whoever_goes_on_by_hand_gets_that_pushed_and_what_was_given_back_is_cleaned() {
+    let stage = Stage::new("contract: { ai: disclose }\n");
+    stage.script(&json!([[{ "write": ["countdown.sh", BROKEN] }]]));
+    let task = stage.task_id(ISSUE);
+    let again = ["do", &task, "--agent", "scripted", "--no-follow"];
+    let shown = stage.on_terminal(&again, "n\n");
+    assert!(shown.contains("Nothing was pushed") && stage.step() == "committed", "{shown}");
+    std::fs::write(stage.copy().join("tree/countdown.sh"), MENDED).unwrap();
+    let done = stage.work(&["--yes"]);
+    assert_eq!(done.code, Some(0), "{}", done.all());
+    assert_eq!(stage.learned("prompt").len(), 1, "the agent is not asked again");
+    assert!(stage.commits(&stage.pulls()[0]).len() == 1 && stage.pulls()[0]["state"] == "open");
+
+    stage.label(3);
+    stage.script(&json!([[]]));
+    let other = stage.task_id(3);
+    let done = stage.ended(&["do", &other, "--agent", "scripted", "--yes", "--rounds", "0"]);
+    assert!(done.code == Some(1) && done.stderr.contains("The agent changed nothing"), "{}", done.all());
+    let kept = stage.ended(&["clean"]);
+    assert!(!kept.stdout.contains("removed"), "{}", kept.all());
+    stage.ended(&["release", &other]);
+    let cleaned = stage.ended(&["clean"]);
+    assert!(cleaned.stdout.contains("given back") && cleaned.stdout.contains("removed"), "{}", cleaned.all());
+    assert!(!stage.path("data/owp/tasks").join(other).exists() && stage.copy().exists());
+}
+
+#[test]
 fn a_fork_that_exists_is_used_and_whoever_may_push_needs_none() {
     let stage = Stage::new("contract: { ai: disclose }\n");
     stage.github("ada", "POST", &format!("/repos/{REPO}/forks"), &json!({ "name": "my-rocket" }));

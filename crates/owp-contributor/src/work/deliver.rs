@@ -8,7 +8,7 @@ use crate::github::GitHubError;
 use crate::journal::{PullLink, Step, Target};
 use crate::prompt;
 use crate::pull_request::{body, commit_message, title};
-use crate::workspace::Identity;
+use crate::workspace::{Identity, WorkspaceError};
 use serde_json::json;
 use std::time::Duration;
 
@@ -33,6 +33,14 @@ impl Work<'_> {
 
     /// Shows the changes, looks for secrets in them, and asks whether to push.
     pub(super) async fn approve(&mut self) -> Result<Option<Stop>, WorkError> {
+        if std::mem::take(&mut self.may_differ) {
+            let tree = self.workspace.snapshot(&self.parent(), Some(&self.cx.credentials)).await?;
+            if self.journal.tree.as_ref() != Some(&tree) {
+                // The contributor went on by hand: check it anew.
+                self.done(Step::Prepared)?;
+                return Ok(None);
+            }
+        }
         let commit = self.newest();
         let changes = Changes::between(&self.workspace, &self.base(), &commit).await?;
         let found = secrets(&self.workspace, &self.base(), &commit, &self.secrets()).await?;
@@ -41,8 +49,7 @@ impl Work<'_> {
                 "Nothing was pushed, because the changes may contain secrets: {}. Remove them in {} and run the command again.",
                 found.join("; "),
                 self.workspace.tree.display()
-            ))))
-            .inspect(|_| self.back_to_work());
+            ))));
         }
         let mut summary = vec![prompt::summary(&changes)];
         let files = changes.files.iter().take(FILES_SHOWN).map(|file| match (file.added, file.removed) {
@@ -127,7 +134,8 @@ impl Work<'_> {
         loop {
             match self.workspace.remote_branch(&target.url, branch, &self.cx.credentials).await {
                 Ok(commit) => return Ok(commit),
-                Err(_) if attempt < FORK_ATTEMPTS && self.journal.pushed.is_none() => {
+                // A token without rights does not get them by waiting.
+                Err(error) if attempt < FORK_ATTEMPTS && self.journal.pushed.is_none() && !is_refused(&error) => {
                     tokio::time::sleep(FORK_DELAY).await;
                     attempt += 1;
                 }
@@ -143,7 +151,10 @@ impl Work<'_> {
         };
         let branch = &self.journal.contract.branch;
         let (github, owner) = (&self.cx.github, target.owner());
-        let known = github.find_pull(&upstream.name, owner, branch).await?.filter(|pull| self.is_ours(&pull.head.sha));
+        let known = github
+            .find_pull(&upstream.name, owner, branch)
+            .await?
+            .filter(|pull| pull.is_open() && self.is_ours(&pull.head.sha));
         let pull = match known {
             Some(pull) => pull,
             None => {
@@ -191,9 +202,9 @@ impl Work<'_> {
     fn is_ours(&self, commit: &str) -> bool {
         [&self.journal.commit, &self.journal.pushed].into_iter().flatten().any(|known| known == commit)
     }
+}
 
-    /// Goes back to the agent's work, so that the worktree is looked at again.
-    fn back_to_work(&mut self) {
-        drop(self.done(Step::Prepared));
-    }
+fn is_refused(error: &WorkspaceError) -> bool {
+    let message = error.to_string();
+    ["Authentication failed", "403", "401"].iter().any(|part| message.contains(part))
 }

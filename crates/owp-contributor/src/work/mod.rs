@@ -16,7 +16,7 @@ use crate::desk::{Desk, Event};
 use crate::environment::ChildEnvironment;
 use crate::git::{Credentials, GitError};
 use crate::github::{GitHub, GitHubError, Site, User};
-use crate::journal::{Journal, Step};
+use crate::journal::{GIVEN_BACK, Journal, Step};
 use crate::session::{AgentError, PermissionMode};
 use crate::workspace::{Workspace, WorkspaceError, Workspaces};
 use owp_client::{Client, ClientError};
@@ -128,6 +128,8 @@ pub struct Work<'a> {
     journal: Journal,
     workspace: Workspace,
     environment: ChildEnvironment,
+    /// True until the worktree was compared with the commit: somebody may have gone on with it since.
+    may_differ: bool,
 }
 
 impl<'a> Work<'a> {
@@ -139,7 +141,8 @@ impl<'a> Work<'a> {
         let workspace = prepare::workspace(cx, &journal)?;
         journal.write(&workspace.folder)?;
         let environment = ChildEnvironment::new(&cx.environment, &cx.agent.env);
-        Ok(Self { cx, journal, workspace, environment })
+        let may_differ = journal.step == Step::Committed;
+        Ok(Self { cx, journal, workspace, environment, may_differ })
     }
 
     /// Returns the journal.
@@ -171,6 +174,15 @@ impl<'a> Work<'a> {
                 return Ok(outcome);
             }
         }
+    }
+
+    /// Writes that the task was given back; the working copy is no longer needed.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn give_up(&mut self) -> Result<(), WorkError> {
+        self.journal.outcome = Some(GIVEN_BACK.to_owned());
+        Ok(self.journal.write(&self.workspace.folder)?)
     }
 
     fn done(&mut self, step: Step) -> Result<(), WorkError> {

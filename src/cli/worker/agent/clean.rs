@@ -6,7 +6,7 @@ use crate::cli::print::{as_json, field, table, word};
 use clap::Args;
 use owp_client::{Client, segment};
 use owp_config::Environment;
-use owp_contributor::journal::{Journal, Step};
+use owp_contributor::journal::{GIVEN_BACK, Journal};
 use owp_contributor::workspace::{Place, Workspaces};
 use serde_json::{Value, json};
 
@@ -84,24 +84,20 @@ fn row(copy: &Copy, dry_run: bool) -> Vec<String> {
     vec![word(&copy.task), word(&copy.state), size(copy.bytes), what.to_owned()]
 }
 
-/// Returns the task's state: what the journal knows, else what the pool says.
+/// Returns the task's state: what the journal knows, else what the pool says. A task that is somebody else's by now may
+/// have work here that was never pushed, so only a task that was given back counts as over.
 async fn state(client: &Client, task: &str, journal: Option<&Journal>) -> String {
     if let Some(outcome) = journal.and_then(|journal| journal.outcome.clone()) {
         return outcome;
     }
     match client.get(&format!("/v1/tasks/{}", segment(task))).await {
-        Ok(shown) => {
-            let state = field(&shown, "state").to_owned();
-            // A task that waits for others was given back. Work with a pull request is not.
-            let was_opened = journal.is_some_and(|journal| journal.step >= Step::Opened);
-            if state == "ready" && !was_opened { "given back".to_owned() } else { state }
-        }
+        Ok(shown) => field(&shown, "state").to_owned(),
         Err(_) => "unknown".to_owned(),
     }
 }
 
 fn is_over(state: &str) -> bool {
-    matches!(state, "merged" | "closed" | "given back")
+    matches!(state, "merged" | "closed" | GIVEN_BACK)
 }
 
 async fn remove(workspaces: &Workspaces, copy: &Copy) -> Result<(), Failure> {

@@ -112,7 +112,7 @@ impl Run<'_> {
         if let Err(failure) = once::deliver(self.bench, &mut work, self.connection).await {
             self.bench.desk.show(&Event::Note(failure.in_one_line()));
             if work.journal().step < Step::Pushed {
-                once::give_back(self.bench, work.journal(), "The agent did not finish the task.").await;
+                once::give_back(self.bench, &mut work, "The agent did not finish the task.").await;
             }
         }
         Ok(())
@@ -160,8 +160,8 @@ impl Run<'_> {
                 let journal: Journal = once::begun(self.bench, &task).ok()??;
                 (journal.lease == *lease && journal.step < Step::Pushed).then_some(journal)
             });
-            if let Some(journal) = unfinished {
-                once::give_back(self.bench, &journal, "The worker was stopped.").await;
+            if let Some(mut work) = unfinished.and_then(|journal| Work::take_up(&self.bench.cx, journal).ok()) {
+                once::give_back(self.bench, &mut work, "The worker was stopped.").await;
             }
         }
     }

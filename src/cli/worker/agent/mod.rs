@@ -22,7 +22,7 @@ use owp_contributor::contract::Contract;
 use owp_contributor::desk::Desk;
 use owp_contributor::git::Credentials;
 use owp_contributor::github::{GitHub, GitHubError, Site};
-use owp_contributor::journal::{Journal, Leased};
+use owp_contributor::journal::{GIVEN_BACK, Journal, Leased};
 use owp_contributor::session::PermissionMode;
 use owp_contributor::work::{Context, Outcome, WorkError};
 use owp_contributor::workspace::Workspaces;
@@ -181,6 +181,16 @@ fn leased(client: &Client, held: &Held) -> Result<Leased, Failure> {
 /// Returns the folder of working copies.
 fn workspaces(env: &Environment) -> Result<Workspaces, Failure> {
     Ok(Workspaces::new(env.data_home()?.join(FOLDER)))
+}
+
+/// Notes in the journal of a task, if there is one, that it was given back, so that its working copy is no longer needed.
+pub(super) fn given_back(env: &Environment, task: &str) {
+    let Some(folder) = workspaces(env).ok().and_then(|all| all.folder_of(task).ok()) else { return };
+    if let Ok(Some(mut journal)) = Journal::read(&folder) {
+        journal.outcome = Some(GIVEN_BACK.to_owned());
+        // Without the note `owp worker clean` keeps the working copy.
+        drop(journal.write(&folder));
+    }
 }
 
 /// Reads the lists of agents.

@@ -104,7 +104,7 @@ pub(super) async fn deliver(bench: &Bench, work: &mut Work<'_>, connection: &Con
     bench.desk.show(&Event::Step(format!("{name} with {}", bench.cx.agent.name)));
     let outcome = work.deliver().await.map_err(work_failure)?;
     if outcome == Outcome::AiRefused {
-        give_back(bench, work.journal(), "The repository refuses AI tools.").await;
+        give_back(bench, work, "The repository refuses AI tools.").await;
         work.clean().await.map_err(work_failure)?;
     }
     if let Outcome::Delivered { pull } = &outcome {
@@ -118,10 +118,15 @@ pub(super) async fn deliver(bench: &Bench, work: &mut Work<'_>, connection: &Con
 }
 
 /// Gives a lease back. The lease may be over already, which is as good.
-pub(super) async fn give_back(bench: &Bench, journal: &Journal, reason: &str) {
-    let path = format!("/v1/leases/{}/release", segment(&journal.lease));
-    if let Err(error) = bench.client.post_once(&path, &json!({ "reason": reason })).await {
-        bench.desk.show(&Event::Note(format!("The task was not given back: {error}")));
+pub(super) async fn give_back(bench: &Bench, work: &mut Work<'_>, reason: &str) {
+    let path = format!("/v1/leases/{}/release", segment(&work.journal().lease));
+    let released = bench.client.post_once(&path, &json!({ "reason": reason })).await;
+    let failed = match released {
+        Ok(_) => work.give_up().err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(why) = failed {
+        bench.desk.show(&Event::Note(format!("The task was not given back: {why}")));
     }
 }
 
