@@ -1,5 +1,6 @@
 //! From a lease to a merged pull request with a coding agent: the real program against GitHub in a box that serves git.
 
+mod faults;
 mod handshake;
 mod safety;
 mod stage;

@@ -1,0 +1,70 @@
+//! GitHub answers wrongly once, at each call that a contributor's program makes: the same command goes on, and there is
+//! one pull request with one commit in the end.
+
+use super::stage::{ISSUE, MENDED, REPO, Stage};
+use serde_json::{Value, json};
+
+fn faults() -> [(&'static str, Value); 6] {
+    [
+        ("a server error", json!({ "kind": "server_error", "status": 502 })),
+        ("a broken connection", json!({ "kind": "reset" })),
+        ("a lost answer", json!({ "kind": "cut" })),
+        ("401", json!({ "kind": "bad_credentials" })),
+        ("403", json!({ "kind": "refused", "status": 403 })),
+        ("404", json!({ "kind": "refused", "status": 404 })),
+    ]
+}
+
+/// Lets one call fail once, in each way.
+fn fails_once(method: &str, path: &str) {
+    for (name, mut fault) in faults() {
+        let stage = Stage::new("contract: { ai: disclose }\n");
+        stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
+        fault["method"] = json!(method);
+        fault["path"] = json!(path);
+        fault["victim"] = json!("user");
+        stage.github("mona", "POST", "/_sandbox/faults", &fault);
+        let told = || format!("{method} {path} with {name}");
+        let first = stage.work(&["--yes"]);
+        let left = stage.github("mona", "GET", "/_sandbox/faults", &Value::Null);
+        assert!(!left.to_string().contains("\"kind\""), "{} was not met: {left}", told());
+        if first.code != Some(0) {
+            assert!(
+                matches!(first.code, Some(1 | 4)) && first.stderr.contains("GitHub"),
+                "{}: {}",
+                told(),
+                first.all()
+            );
+            let second = stage.work(&["--yes"]);
+            assert_eq!(second.code, Some(0), "{}: {}\n{}", told(), first.all(), second.all());
+        }
+        let pulls = stage.pulls();
+        assert_eq!((pulls.len(), stage.commits(&pulls[0]).len()), (1, 1), "{}", told());
+        stage.until("the pool knows of it", || stage.state(ISSUE) == "pr_opened");
+    }
+}
+
+#[test]
+fn at_the_question_who_the_contributor_is() {
+    fails_once("GET", "/user");
+}
+
+#[test]
+fn at_the_question_what_the_repository_is() {
+    fails_once("GET", &format!("/repos/{REPO}"));
+}
+
+#[test]
+fn at_the_fork() {
+    fails_once("POST", &format!("/repos/{REPO}/forks"));
+}
+
+#[test]
+fn at_the_search_for_a_pull_request() {
+    fails_once("GET", &format!("/repos/{REPO}/pulls*"));
+}
+
+#[test]
+fn at_the_opening_of_the_pull_request() {
+    fails_once("POST", &format!("/repos/{REPO}/pulls"));
+}
