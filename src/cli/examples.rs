@@ -80,6 +80,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("worker token rotate", &["owp worker token rotate"]),
     ("worker leave", &["owp worker leave"]),
     ("worker confirm", &["owp worker confirm M5IJPSOQXGUG"]),
+    ("mcp", &["owp mcp", "owp mcp --server https://pool.example.org"]),
     (
         "completions",
         &[

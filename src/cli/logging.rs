@@ -15,6 +15,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Target of the setup token's event. No filter suppresses it: without the token nobody can register the App.
 pub(super) const SETUP_TARGET: &str = "owp::setup";
 
+/// Level of the MCP library, which logs every connection at `info`; a filter that names it wins.
+const MCP_LIBRARY: &str = "rmcp=warn";
+
 /// Initialises logging for the process; an existing logger is kept.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
     let filter = filter(&config.filter)?;
@@ -44,10 +47,12 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
         return Err(wrong(odd));
     }
     let setup = format!("{SETUP_TARGET}=info").parse().map_err(|_| wrong(SETUP_TARGET))?;
-    match EnvFilter::try_new(parts.join(",")) {
-        Ok(filter) if !parts.is_empty() => Ok(filter.add_directive(setup)),
-        _ => Err(wrong(text)),
-    }
+    let given = EnvFilter::try_new(parts.join(",")).ok().filter(|_| !parts.is_empty()).ok_or_else(|| wrong(text))?;
+    let filter = match given.max_level_hint() > Some(LevelFilter::WARN) {
+        true => EnvFilter::try_new(format!("{MCP_LIBRARY},{}", parts.join(","))).map_err(|_| wrong(text))?,
+        false => given,
+    };
+    Ok(filter.add_directive(setup))
 }
 
 /// Formats each event as a line of text. A line that cannot be written is dropped: telling so on a standard error that

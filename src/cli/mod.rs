@@ -16,6 +16,7 @@ pub mod healthcheck;
 mod logging;
 mod loops;
 pub mod man;
+pub mod mcp;
 mod named;
 pub mod policy;
 mod print;
@@ -69,6 +70,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Takes tasks from a pool, reports their progress and gives them back: for contributors.
     Worker(worker::WorkerArgs),
+    /// Offers a worker's calls to AI tools, over MCP on stdin and stdout: for contributors.
+    Mcp(mcp::McpArgs),
     /// Generates shell completions.
     Completions(completions::CompletionsArgs),
     /// Generates manual pages.
@@ -109,7 +112,7 @@ fn program() -> clap::Command {
 fn prepare(command: &Command) -> Result<(Environment, tokio::runtime::Runtime), ConfigError> {
     let env = match command {
         // These run in other people's repositories, whose `.env` is not for this program and may be unreadable.
-        Command::Worker(_) | Command::Completions(_) | Command::Man(_) => Environment::of_process()?,
+        Command::Worker(_) | Command::Mcp(_) | Command::Completions(_) | Command::Man(_) => Environment::of_process()?,
         _ => Environment::load()?,
     };
     let filter = match command {
@@ -144,6 +147,7 @@ async fn run(command: Command, env: Environment) -> ExitCode {
         Command::Simulate(args) => tokio::task::block_in_place(|| owp_simulation::cli::run(&args)),
         Command::Healthcheck(args) => healthcheck::run(args, &env).await,
         Command::Worker(args) => worker::run(args, &env).await,
+        Command::Mcp(args) => mcp::run(args, &env).await,
         Command::Completions(args) => completions::run(&args, program()),
         Command::Man(args) => man::run(&args, program()),
     }

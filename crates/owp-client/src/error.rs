@@ -112,7 +112,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: u16, body: Value) -> Self {
+    /// Reads the body of an error response.
+    #[must_use]
+    pub fn new(status: u16, body: Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let kind = text("type").and_then(|kind| kind.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
         let detail = text("detail").unwrap_or_else(|| format!("The pool answered {status} without a reason."));

@@ -5,8 +5,10 @@
 
 mod error;
 mod stored_token;
+mod task_name;
 
 pub use error::{ClientError, Problem, Reason, cause};
+pub use task_name::TaskName;
 
 use data_encoding::HEXLOWER;
 use owp_base::clock::Entropy;

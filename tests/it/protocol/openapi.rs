@@ -7,8 +7,8 @@ use crate::support::pool::{ADMIN, Answer, Pool, REPO, Worker};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Pages and files for people, and what GitHub alone calls.
-const NOT_OF_THE_API: [&str; 9] = [
+/// Pages and files for people, the tools for AI, and what GitHub alone calls.
+const NOT_OF_THE_API: [&str; 10] = [
     "/",
     "/static/{name}",
     "/problems/{name}",
@@ -18,6 +18,7 @@ const NOT_OF_THE_API: [&str; 9] = [
     "/openapi.json",
     "/schemas/{name}",
     "/github/webhooks",
+    "/mcp",
 ];
 
 fn read(path: &str) -> String {

@@ -21,6 +21,7 @@ mod guard;
 mod health;
 mod leases;
 mod limits;
+mod mcp;
 mod me;
 mod metrics;
 mod observe;
@@ -41,11 +42,11 @@ mod webhooks;
 mod work;
 mod workers;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::ACCEPT_ENCODING;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, patch, post};
+use axum::{Extension, Router};
 use buffers::Buffers;
 pub use connections::serve;
 use distrust::Distrust;
@@ -93,8 +94,15 @@ impl ApiState {
     }
 }
 
-/// Builds the router.
+/// Builds the router. The tools at `/mcp` call the same routes without themselves.
 pub fn router(state: ApiState) -> Router {
+    let rest = layered(routes(), state.clone());
+    let tools = Router::new().route("/mcp", post(mcp::serve)).layer(Extension(mcp::Rest(rest)));
+    layered(routes().merge(tools), state)
+}
+
+/// Returns every route of REST, the pages and health checks.
+fn routes() -> Router<ApiState> {
     let api = Router::new()
         .route("/v1/workers/register", post(workers::register))
         .route("/v1/workers/heartbeat", post(workers::heartbeat))
@@ -152,6 +160,11 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn(guard::deadline));
     // No deadline: a pull waits as long as requested, at most a minute.
     api.route("/v1/work", get(work::list))
+}
+
+/// Adds the webhook endpoint, and what applies to all routes.
+fn layered(routes: Router<ApiState>, state: ApiState) -> Router {
+    routes
         .layer(from_fn_with_state(state.clone(), once::keep))
         .layer(from_fn_with_state(state.clone(), limits::check))
         // No deadline: a delivery that has arrived is always stored.

@@ -1,4 +1,4 @@
-//! `GET /v1/work`: pulls work, waits for it if requested, and lists the worker's tasks.
+//! `GET /v1/work`: pulls work unless told not to, waits for it if requested, and lists the worker's tasks.
 
 use super::ApiState;
 use super::auth::AuthenticatedWorker;
@@ -23,9 +23,10 @@ const GRACE: Duration = Duration::from_secs(25);
 struct Ask {
     wait: u64,
     explain: bool,
+    grant: bool,
 }
 
-/// Fills the worker up to its capacity and lists its tasks.
+/// Fills the worker up to its capacity, unless it only asks for the list, and lists its tasks.
 pub(super) async fn list(
     State(api): State<ApiState>,
     AuthenticatedWorker(worker): AuthenticatedWorker,
@@ -39,7 +40,10 @@ pub(super) async fn list(
 
 async fn answer(api: ApiState, worker: Worker, address: Option<Vec<u8>>, ask: Ask) -> Result<Json<Work>, Failure> {
     let scheduler = api.engine.scheduler();
-    let items = scheduler.work(&worker, address, Duration::from_secs(ask.wait)).await?;
+    let items = match ask.grant {
+        true => scheduler.work(&worker, address, Duration::from_secs(ask.wait)).await?,
+        false => api.engine.workers().work_of(&worker.id).await?,
+    };
     let explain = match ask.explain {
         false => None,
         true => Some(Box::pin(scheduler.explain_work(&worker)).await?.into_iter().map(why).collect()),
@@ -58,12 +62,17 @@ fn checked(query: &Query) -> Result<Ask, Failure> {
             .filter(|secs| *secs <= WAIT_MAX_SECS)
             .ok_or_else(|| fault("wait", "must be a whole number of seconds from 0 to 60"))?,
     };
-    let explain = match query.given("explain")? {
-        None | Some("0") => false,
-        Some("1") => true,
-        Some(_) => return Err(fault("explain", "must be 0 or 1")),
-    };
-    Ok(Ask { wait, explain })
+    Ok(Ask { wait, explain: switch(query, "explain", false)?, grant: switch(query, "grant", true)? })
+}
+
+/// Parses a parameter that is 0 or 1.
+fn switch(query: &Query, name: &'static str, default: bool) -> Result<bool, Failure> {
+    match query.given(name)? {
+        None => Ok(default),
+        Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(_) => Err(fault(name, "must be 0 or 1")),
+    }
 }
 
 pub(super) fn held(item: WorkItem, now_ms: i64) -> HeldTask {

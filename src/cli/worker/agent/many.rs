@@ -106,8 +106,8 @@ impl Run<'_> {
         let lease = held.lease_id.clone().unwrap_or_default();
         self.tried.insert(lease.clone());
         once::accept(self.bench, held).await?;
-        let cx = self.bench.context(&self.keeper, &lease);
-        let mut work = Work::take_up(&cx, self.bench.journal(held)?).map_err(work_failure)?;
+        let prepared = self.bench.prepare(&held.task_id).while_leased(&self.keeper, &lease);
+        let mut work = Work::take_up(&prepared.cx, self.bench.journal(held)?).map_err(work_failure)?;
         self.done += 1;
         if let Err(failure) = once::deliver(self.bench, &mut work, self.connection).await {
             self.bench.desk.show(&Event::Note(failure.in_one_line()));
@@ -135,7 +135,8 @@ impl Run<'_> {
             let Some(journal) = once::begun(self.bench, &task)?.filter(|journal| journal.step >= Step::Reported) else {
                 continue;
             };
-            let mut work = Work::take_up(&self.bench.cx, journal).map_err(work_failure)?;
+            let prepared = self.bench.prepare(&task);
+            let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
             match work.news().await {
                 Ok(News::Open) => {}
                 Ok(News::ChangesWanted { remarks, failed }) => {

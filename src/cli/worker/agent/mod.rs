@@ -8,6 +8,7 @@ pub(super) mod list;
 pub(super) mod many;
 pub(super) mod once;
 pub(super) mod revise;
+mod server;
 
 use super::held::Held;
 use crate::cli::connect::ConnectionArgs;
@@ -19,7 +20,7 @@ use owp_client::Client;
 use owp_config::{Environment, api_url};
 use owp_contributor::agents::{self, Agent};
 use owp_contributor::contract::Contract;
-use owp_contributor::desk::Desk;
+use owp_contributor::desk::{Desk, Event};
 use owp_contributor::git::Credentials;
 use owp_contributor::github::{GitHub, GitHubError, Site};
 use owp_contributor::journal::{GIVEN_BACK, Journal, Leased};
@@ -27,6 +28,7 @@ use owp_contributor::session::PermissionMode;
 use owp_contributor::work::{Context, Outcome, WorkError};
 use owp_contributor::workspace::Workspaces;
 use secrecy::SecretString;
+use server::TaskServer;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -136,9 +138,15 @@ impl Bench {
         Ok(Self { client, cx, desk, poll: args.poll })
     }
 
-    /// Returns what the work on one lease needs: its end stops the work.
-    fn context(&self, keeper: &Keeper, lease: &str) -> Context {
-        Context { lost: keeper.watch(lease), ..self.cx.clone() }
+    /// Prepares the work on a task. Without a server for its agent, the agent works without reporting.
+    fn prepare(&self, task: &str) -> Prepared {
+        let mut cx = self.cx.clone();
+        let server = TaskServer::start(&self.client, task);
+        match &server {
+            Ok(server) => cx.reporter = Some(server.command()),
+            Err(error) => self.desk.show(&Event::Note(format!("The agent gets no tools of the pool: {error}."))),
+        }
+        Prepared { cx, _server: server.ok() }
     }
 
     /// Returns the journal of a task: the one that was begun, with the lease and the contract of now, or a new one.
@@ -155,6 +163,20 @@ impl Bench {
             }
             _ => Journal::begin(leased, &self.cx.agent.id),
         })
+    }
+}
+
+/// What the work on one task needs; the server for its agent ends with it.
+struct Prepared {
+    cx: Context,
+    _server: Option<TaskServer>,
+}
+
+impl Prepared {
+    /// Stops the work when the lease ends.
+    fn while_leased(mut self, keeper: &Keeper, lease: &str) -> Self {
+        self.cx.lost = keeper.watch(lease);
+        self
     }
 }
 

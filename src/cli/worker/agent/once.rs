@@ -54,8 +54,8 @@ pub(in crate::cli::worker) async fn run(
 async fn one(bench: &Bench, args: &DoArgs, connection: &ConnectionArgs) -> Result<(), Failure> {
     let journal = begin(bench, &args.task).await?;
     let keeper = Keeper::start(bench.client.clone());
-    let cx = bench.context(&keeper, &journal.lease);
-    let mut work = Work::take_up(&cx, journal).map_err(work_failure)?;
+    let prepared = bench.prepare(&journal.task).while_leased(&keeper, &journal.lease);
+    let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
     deliver(bench, &mut work, connection).await?;
     drop(keeper);
     if args.no_follow { Ok(()) } else { follow(bench, &mut work).await }

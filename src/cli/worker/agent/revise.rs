@@ -44,7 +44,8 @@ pub(in crate::cli::worker) async fn run(
     let mut journal = once::begun(&bench, &id)?.ok_or_else(none)?;
     journal.agent.clone_from(&bench.cx.agent.id);
     let mut signals = Signals::listen()?;
-    let mut work = Work::take_up(&bench.cx, journal).map_err(work_failure)?;
+    let prepared = bench.prepare(&id);
+    let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
     let done = signals.unless(round(&mut work)).await;
     done.unwrap_or_else(|| {
         Err(Failure::failed("Stopped; the work so far is kept.").next("Run the same command to go on."))

@@ -102,6 +102,12 @@ fn work() -> Vec<Operation> {
                 json!({ "type": "integer", "minimum": 0, "maximum": 1, "default": 0 }),
                 json!(1),
             ),
+            query(
+                "grant",
+                "0 only lists the worker's tasks: it gets no new ones, and the call does not wait.",
+                json!({ "type": "integer", "minimum": 0, "maximum": 1, "default": 1 }),
+                json!(1),
+            ),
         ])
         .problems_of(&[ProblemKind::InvalidValue]),
         Operation::new(
