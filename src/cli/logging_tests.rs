@@ -143,3 +143,18 @@ fn no_filter_silences_the_setup_token() {
         assert!(lines.len() == 1 && lines[0].contains("setup token"), "{silent}: {lines:?}");
     }
 }
+
+#[test]
+fn the_mcp_library_is_quiet_unless_a_filter_names_it() {
+    for (text, most) in [("info", 0), ("debug", 0), ("error", 0), ("info,rmcp=info", 1), ("rmcp=debug", 1)] {
+        let paper = Paper::default();
+        let writer = {
+            let paper = paper.clone();
+            move || paper.clone()
+        };
+        tracing::subscriber::with_default(in_words(filter(text).unwrap(), writer, false), || {
+            tracing::info!(target: "rmcp::service", "a connection");
+        });
+        assert_eq!(paper.lines().iter().filter(|line| !line.is_empty()).count(), most, "{text}");
+    }
+}

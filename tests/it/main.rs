@@ -9,6 +9,7 @@ mod deployment;
 mod doctor;
 mod github_data;
 mod house;
+mod mcp;
 mod planner_optimum;
 mod policy_cli;
 mod protocol;

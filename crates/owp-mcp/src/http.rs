@@ -61,3 +61,21 @@ where
         StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
     service.handle(request).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_is_a_host_and_an_origin_with_its_port() {
+        let public = |url| {
+            let Access { hosts, origins } = Access::new(url);
+            (hosts.last().cloned().unwrap(), origins.last().cloned().unwrap())
+        };
+        let named = |host: &str, origin: &str| (host.to_owned(), origin.to_owned());
+        let default = named("pool.example.org", "https://pool.example.org:443");
+        assert_eq!(public(Some("https://pool.example.org")), default);
+        assert_eq!(public(Some("http://10.0.0.2:8787")), named("10.0.0.2:8787", "http://10.0.0.2:8787"));
+        assert_eq!(public(None), named("[::1]", "https://[::1]:*"));
+    }
+}

@@ -14,6 +14,7 @@ import time
 
 script_file, log_file = sys.argv[1:3]
 next_id = 1000
+servers = []
 
 
 def log(kind, value):
@@ -50,6 +51,29 @@ def update(session, body):
     send({"method": "session/update", "params": {"sessionId": session, "update": body}})
 
 
+def ask_pool(tool, arguments):
+    """Starts the offered server of the Model Context Protocol, calls a tool, and returns the names of all tools and the result."""
+    (server,) = servers
+    env = {**os.environ, **{one["name"]: one["value"] for one in server["env"]}}
+    command = [server["command"], *server["args"]]
+    program = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def call(message):
+        program.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        program.stdin.flush()
+        if "id" in message:
+            answer = json.loads(program.stdout.readline())
+            return answer.get("result", {"error": answer.get("error")})
+
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "scripted", "version": "1.2.3"}}
+    call({"id": 1, "method": "initialize", "params": about})
+    call({"method": "notifications/initialized"})
+    tools = call({"id": 2, "method": "tools/list"})["tools"]
+    result = call({"id": 3, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+    program.stdin.close()
+    return {"tools": [tool["name"] for tool in tools], "result": result, "code": program.wait(10)}
+
+
 def act(session, folder, action):
     ((name, value),) = action.items()
     inside = lambda path: path if os.path.isabs(path) else os.path.join(folder, path)
@@ -82,6 +106,9 @@ def act(session, folder, action):
         log(name, {"code": done.returncode, "out": done.stdout, "err": done.stderr})
     elif name == "environment":
         log(name, sorted(os.environ))
+    elif name == "tool_of_pool":
+        tool, arguments = value
+        log(name, ask_pool(tool, arguments))
     elif name == "plan":
         entries = [{"content": text, "priority": "medium", "status": "in_progress"} for text in value]
         update(session, {"sessionUpdate": "plan", "entries": entries})
@@ -106,6 +133,7 @@ def act(session, folder, action):
 
 
 def main():
+    global servers
     folder, turn = None, 0
     while True:
         message = receive()
@@ -115,7 +143,8 @@ def main():
             send({"id": message["id"], "result": {"protocolVersion": 1, "agentCapabilities": {}, "agentInfo": about}})
         elif method == "session/new":
             folder = params["cwd"]
-            log("servers", params.get("mcpServers"))
+            servers = params.get("mcpServers")
+            log("servers", servers)
             send({"id": message["id"], "result": {"sessionId": "session-1"}})
         elif method == "session/prompt":
             text = "".join(part.get("text", "") for part in params["prompt"])

@@ -2,6 +2,7 @@
 
 mod faults;
 mod handshake;
+mod reporting;
 mod safety;
 mod stage;
 mod story;

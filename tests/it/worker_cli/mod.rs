@@ -9,7 +9,7 @@ mod leases;
 mod register;
 mod running;
 mod simulating;
-mod stage;
+pub(crate) mod stage;
 mod steady;
 mod terminal;
 mod words;
