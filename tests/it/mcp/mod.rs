@@ -1,5 +1,6 @@
 //! The pool as AI tools reach it: raw JSON-RPC to the real program, over stdio and over HTTP.
 
+mod clients;
 mod http;
 mod stdio;
 mod story;
