@@ -23,8 +23,7 @@ Pool:   --server, else OWP_SERVER, else the one registered with last, else the o
 #[derive(Debug, Clone, Args)]
 #[command(after_help = MORE)]
 pub struct McpArgs {
-    /// Address of the pool, such as https://pool.example.org
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "Address of the pool, such as https://pool.example.org")]
     server: Option<String>,
     /// Connects to the server at a Unix socket, which `owp worker do` opens for its agent
     #[arg(long, value_name = "SOCKET", conflicts_with = "server")]

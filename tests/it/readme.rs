@@ -220,6 +220,19 @@ fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the
     assert!(out.contains("from nothing to a leased task: "), "{out}");
 }
 
+#[test]
+fn a_task_with_an_agent_looks_as_in_the_picture() {
+    let output = Command::new("scripts/agent-picture")
+        .args(["--check", "docs/contributing-with-ai.svg"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("OWP_BIN", env!("CARGO_BIN_EXE_owp"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("Python 3");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("Delivered: http"), "{out}\n{err}");
+}
+
 /// A text as `scripts/quickstart` compares it.
 fn same_but_for_chance(text: &str) -> String {
     let script = "import runpy, sys\n\

@@ -138,8 +138,8 @@ pub fn data(what: &str, text: &str) -> String {
 #[must_use]
 pub fn summary(changes: &Changes) -> String {
     let (added, removed) = changes.lines();
-    let files = changes.files.len();
-    format!("{files} {} changed, {added} lines added, {removed} removed", if files == 1 { "file" } else { "files" })
+    let (files, count) = (changes.files.len(), if changes.files.len() == 1 { "file" } else { "files" });
+    format!("{files} {count} changed, +{added} -{removed}")
 }
 
 #[cfg(test)]

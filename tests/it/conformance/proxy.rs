@@ -108,6 +108,7 @@ impl Ask {
         let mut body = self.json();
         if body.is_object() {
             change(&mut body);
+            body.sort_all_objects();
             self.body = Bytes::from(body.to_string());
         }
     }
@@ -163,6 +164,7 @@ impl Reply {
         let mut body = self.json();
         if !body.is_null() {
             change(&mut body);
+            body.sort_all_objects();
             self.body = Bytes::from(body.to_string());
         }
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod handshake;
+mod places;
 mod reporting;
 mod safety;
 mod stage;

@@ -21,6 +21,8 @@ pub(crate) struct Block {
 pub(crate) struct Stream {
     answer: reqwest::Response,
     text: String,
+    /// The beginning of a character.
+    bytes: Vec<u8>,
     /// The id that was read last.
     pub last_id: String,
 }
@@ -55,7 +57,7 @@ impl Stream {
         let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         assert_eq!((answer.status().as_u16(), header("content-type")), (200, "text/event-stream"), "{answer:?}");
         assert_eq!((header("cache-control"), header("x-accel-buffering")), ("no-store", "no"));
-        let mut stream = Self { answer, text: String::new(), last_id: String::new() };
+        let mut stream = Self { answer, text: String::new(), bytes: Vec::new(), last_id: String::new() };
         let first = stream.block().await.unwrap();
         assert_eq!((first.retry.as_deref(), &first.event, &first.data), (Some("2000"), &None, &None), "{first:?}");
         assert!(!stream.last_id.is_empty());
@@ -74,7 +76,15 @@ impl Stream {
                 return Some(block);
             }
             let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk()).await.expect("the stream is silent");
-            self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+            // A chunk may end in the middle of a character.
+            self.bytes.extend_from_slice(&chunk.unwrap()?);
+            let whole = match std::str::from_utf8(&self.bytes) {
+                Ok(text) => text.len(),
+                Err(error) => error.valid_up_to(),
+            };
+            let rest = self.bytes.split_off(whole);
+            self.text.push_str(std::str::from_utf8(&self.bytes).unwrap());
+            self.bytes = rest;
         }
     }
 

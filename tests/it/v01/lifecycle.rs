@@ -132,7 +132,8 @@ async fn a_stale_lease_changes_nothing(db: Db) {
 async fn a_registration_with_a_handle_comes_with_a_link_code(db: Db) {
     let pool = Pool::start(db).await;
     let plain = pool.register(json!({ "name": "w" })).await.ok();
-    let keys: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
     assert_eq!(keys, ["token", "worker_id"]);
     let linking = pool.register(json!({ "name": "w", "github_handle": "@octocat" })).await.ok();
     let code = linking["link"]["code"].as_str().unwrap();

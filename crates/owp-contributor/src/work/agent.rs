@@ -115,7 +115,6 @@ impl Work<'_> {
             return Ok(Ok(Verdict::Bad { prompt: prompt::after_nothing(), why, log: None }));
         }
         let changes = Changes::between(&self.workspace, &base, &tree).await?;
-        self.cx.desk.show(&Event::Note(prompt::summary(&changes)));
         let violations = changes.violations(&self.journal.contract);
         if !violations.is_empty() {
             let why = format!("The changes break the repository's contract: {}", violations.join("; "));

@@ -5,6 +5,7 @@ use crate::output::Output;
 use crate::pool::Call;
 use crate::problem::Failure;
 use crate::reading::{self, Task};
+use crate::untrusted::one_line;
 use owp_client::segment;
 use rmcp::model::Tool;
 use schemars::JsonSchema;
@@ -143,7 +144,7 @@ async fn tell(context: Context<'_>, named: &str, body: Value) -> Result<Output, 
     let waits_for: Vec<String> = open.flat_map(|pull| pull.waits_for).collect();
     let waits = match waits_for.is_empty() {
         true => String::new(),
-        false => format!(" Its pull request waits for: {}.", waits_for.join(", ")),
+        false => format!(" Its pull request waits for: {}.", one_line(&waits_for.join(", "))),
     };
     let text = format!("{id} is {} now.{waits}", task.state);
     Ok(Output::new(&Reported { task_id: id, state: task.state, waits_for }, text))
