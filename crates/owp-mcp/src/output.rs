@@ -1,10 +1,10 @@
 //! Results of the tools: a few fields with stable names, and the same as short text. Whatever other people wrote stands
 //! under `untrusted`, and in the text inside a fence.
 
-use crate::reading::{Contract, Held, Task};
+use crate::reading::{Held, Task};
 use crate::untrusted::{fenced, one_line, shortened};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Borrow;
 
@@ -97,8 +97,8 @@ pub(crate) struct Untrusted {
     pub blocked_because: Option<String>,
 }
 
-/// Rules of the repository for the work, set by its maintainers.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+/// Rules of the repository for the work, set by its maintainers. Rules that an older pool does not tell have their defaults.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Rules {
     /// Branch to open the pull request from.
     pub branch: String,
@@ -121,18 +121,41 @@ pub(crate) struct Rules {
     #[schemars(with = "String")]
     pub pr_template: Option<String>,
     /// True if a draft counts as delivered.
+    #[serde(default)]
     pub drafts_pass: bool,
     /// Checks that must have succeeded before the pull request counts as delivered.
+    #[serde(default)]
     pub checks: Vec<String>,
     /// True if every item of its task lists must be ticked.
+    #[serde(default)]
     pub checklist: bool,
+    /// Use of AI tools: `welcome`, `disclose` (the pull request must say so) or `refuse` (do not work on the task).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub ai: Option<String>,
+    /// Paths that may be changed.
+    #[serde(default)]
+    pub paths: Paths,
+    /// Limit on changed lines, added and removed together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub max_diff: Option<i64>,
+    /// True if each commit needs a `Signed-off-by` line.
+    #[serde(default)]
+    pub sign_off: bool,
+    /// Further trailers of each commit, with the placeholders `{tool}`, `{version}` and `{task}`.
+    #[serde(default)]
+    pub trailers: Vec<String>,
 }
 
-impl From<Contract> for Rules {
-    fn from(contract: Contract) -> Self {
-        let Contract { branch, closes, setup, test, lint, pr_template, drafts_pass, checks, checklist } = contract;
-        Self { branch, closes, setup, test, lint, pr_template, drafts_pass, checks, checklist }
-    }
+/// Paths that the work may change: a folder stands for all in it, `*` for anything within one folder, `**` for folders.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Paths {
+    /// Paths that may be changed; empty if all may.
+    pub only: Vec<String>,
+    /// Paths that may not be changed, even if `only` has them.
+    pub never: Vec<String>,
 }
 
 impl Rules {
@@ -153,6 +176,22 @@ impl Rules {
         }
         if !self.drafts_pass {
             lines.push("A draft does not count as delivered.".to_owned());
+        }
+        match self.ai.as_deref() {
+            Some("refuse") => lines.push("AI tools are refused here: do not work on this task.".to_owned()),
+            Some("disclose") => lines.push("The pull request must say that an AI tool was used.".to_owned()),
+            _ => {}
+        }
+        let lists = [
+            ("Change only these paths", &self.paths.only),
+            ("Never change these paths", &self.paths.never),
+            ("Trailers of each commit", &self.trailers),
+        ];
+        let lists = lists.into_iter().filter(|(_, items)| !items.is_empty());
+        lines.extend(lists.map(|(name, items)| format!("{name}: {}", one_line(&items.join(", ")))));
+        lines.extend(self.max_diff.map(|limit| format!("Most changed lines: {limit}")));
+        if self.sign_off {
+            lines.push("Each commit needs a Signed-off-by line.".to_owned());
         }
         lines
     }
@@ -241,4 +280,24 @@ pub(crate) fn list_text<T: Borrow<TaskLine>>(head: &str, tasks: &[T]) -> String 
     let title = |task: &TaskLine| format!("{}: {}", task.task_id, task.untrusted.title);
     let titles: Vec<String> = tasks.iter().map(|task| title(task.borrow())).collect();
     format!("{head}\n{}\n{}", facts.join("\n"), fenced(&titles.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_rules_about_ai_tools_and_paths_are_told_and_an_older_pool_has_none() {
+        let old: Rules = serde_json::from_value(json!({ "branch": "owp/7-x", "closes": "Fixes #7" })).unwrap();
+        assert_eq!(old.lines().len(), 3, "{:?}", old.lines());
+        let rules = json!({ "branch": "owp/7-x", "closes": "Fixes #7", "drafts_pass": true, "ai": "refuse",
+            "paths": { "only": ["src/**"], "never": [] }, "max_diff": 40, "sign_off": true, "trailers": ["A: b"] });
+        let rules: Rules = serde_json::from_value(rules).unwrap();
+        let lines = rules.lines().join("\n");
+        for part in ["AI tools are refused", "only these paths: src/**", "lines: 40", "Signed-off-by", "commit: A: b"] {
+            assert!(lines.contains(part), "{part}: {lines}");
+        }
+        assert!(!lines.contains("Never change"), "{lines}");
+    }
 }

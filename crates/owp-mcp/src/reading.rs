@@ -1,6 +1,7 @@
 //! Reads the pool: the responses the tools need, and what a task's name refers to. Fields that older pools omit are
 //! optional.
 
+use crate::output::Rules;
 use crate::pool::{Call, Pool};
 use crate::problem::Failure;
 use owp_client::{TaskName, segment};
@@ -31,7 +32,7 @@ pub(crate) struct Task {
     pub pull_request: Option<i64>,
     #[serde(default)]
     pub pull_requests: Vec<PullRequest>,
-    pub contract: Option<Contract>,
+    pub contract: Option<Rules>,
     pub held_because: Option<String>,
     pub blocked_because: Option<String>,
 }
@@ -43,23 +44,6 @@ pub(crate) struct PullRequest {
     pub state: String,
     #[serde(default)]
     pub waits_for: Vec<String>,
-}
-
-/// Instructions of a repository for the work.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Contract {
-    pub branch: String,
-    pub closes: String,
-    pub setup: Option<String>,
-    pub test: Option<String>,
-    pub lint: Option<String>,
-    pub pr_template: Option<String>,
-    #[serde(default)]
-    pub drafts_pass: bool,
-    #[serde(default)]
-    pub checks: Vec<String>,
-    #[serde(default)]
-    pub checklist: bool,
 }
 
 /// A task of the worker.
@@ -77,7 +61,7 @@ pub(crate) struct Held {
     pub lease_state: Option<String>,
     pub lease_expires_at: Option<String>,
     pub ack_by: Option<String>,
-    pub contract: Option<Contract>,
+    pub contract: Option<Rules>,
     pub waits_because: Option<String>,
 }
 

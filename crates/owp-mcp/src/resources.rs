@@ -2,7 +2,7 @@
 
 use crate::pool::{Call, Pool};
 use crate::problem::Failure;
-use crate::reading::{self, Contract, Filter};
+use crate::reading::{self, Filter};
 use crate::untrusted::{NOTICE, one_line};
 use owp_client::segment;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
@@ -83,14 +83,10 @@ async fn rules(pool: &dyn Pool, repo: &str) -> Result<Value, Failure> {
     let mut rules = json!({ "repository": shown, "contract": null });
     if let Some(task) = newest.first() {
         let task: Value = reading::shown(pool, &task.task_id).await?;
-        if let Ok(contract) = serde_json::from_value::<Contract>(task["contract"].clone()) {
-            rules["contract"] = json!({
-                "setup": contract.setup, "test": contract.test, "lint": contract.lint,
-                "pr_template": contract.pr_template, "drafts_pass": contract.drafts_pass,
-                "checks": contract.checks, "checklist": contract.checklist,
-            });
-            rules["example"] =
-                json!({ "task_id": task["task_id"], "branch": contract.branch, "closes": contract.closes });
+        if let Some(mut contract) = task["contract"].as_object().cloned() {
+            let (branch, closes) = (contract.remove("branch"), contract.remove("closes"));
+            rules["contract"] = contract.into();
+            rules["example"] = json!({ "task_id": task["task_id"], "branch": branch, "closes": closes });
         }
     }
     Ok(rules)

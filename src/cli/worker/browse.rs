@@ -115,6 +115,15 @@ fn lines(task: &Value) -> Vec<String> {
         ("lint", said("lint")),
         ("PR template", said("pr_template")),
         ("drafts", drafts),
+        ("AI tools", contract["ai"].as_str().map(word)),
+        ("change only", listed(&contract["paths"]["only"])),
+        ("never change", listed(&contract["paths"]["never"])),
+        ("most changed lines", contract["max_diff"].as_i64().map(|lines| lines.to_string())),
+        (
+            "sign-off",
+            contract["sign_off"].as_bool().filter(|needed| *needed).map(|_| "each commit needs it".to_owned()),
+        ),
+        ("trailers", listed(&contract["trailers"])),
     ];
     for (name, value) in facts.into_iter().chain(contract) {
         if let Some(value) = value {
@@ -133,6 +142,12 @@ fn lines(task: &Value) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Formats a list of texts; `None` if it is empty or absent.
+fn listed(texts: &Value) -> Option<String> {
+    let texts: Vec<&str> = texts.as_array()?.iter().filter_map(Value::as_str).collect();
+    (!texts.is_empty()).then(|| words(&texts.join(", ")))
 }
 
 /// Truncates a line to a readable length.

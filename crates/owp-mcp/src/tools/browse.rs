@@ -184,7 +184,7 @@ pub(super) async fn show(context: Context<'_>, arguments: OneTask) -> Result<Out
     let pulls = pulls.map(|pull| PullLine { number: pull.number, state: pull.state, waits_for: pull.waits_for });
     let (issue_url, tier, lease_expires_at) = (task.issue_url.take(), task.tier, task.lease_expires_at.take());
     let (pull_request, waits_for_approval) = (task.pull_request, task.held_because.take());
-    let rules = task.contract.take().map(Rules::from);
+    let rules = task.contract.take();
     let line = TaskLine::from(task);
     let head = line.facts();
     let shown = TaskShown {

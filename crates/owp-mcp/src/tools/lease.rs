@@ -124,7 +124,7 @@ fn claimed(held: Vec<Held>, reasons: Vec<String>) -> Output {
     let mut notes = Vec::new();
     let mut tasks = Vec::new();
     for mut held in held {
-        let rules = held.contract.take().map(Rules::from);
+        let rules = held.contract.take();
         notes.extend(rules.iter().flat_map(|rules| rules.lines().into_iter().take(2)));
         notes.extend(held.waits_because.take().map(|why| format!("The repository is not served at the moment: {why}")));
         tasks.push(ClaimedTask { task: TaskLine::from(held), rules });
