@@ -205,11 +205,11 @@ fn the_table_of_client_variables_is_the_programs_own() {
     assert_eq!(rows, expected, "README.md must hold these rows:\n{}", expected.join("\n"));
 }
 
-#[test]
-fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the_picture() {
-    // The script fails by itself when it takes longer, or when the picture shows something else than the program says.
-    let output = Command::new("scripts/quickstart")
-        .args(["--check", "docs/quickstart.svg"])
+/// Compares a session with its picture; the script fails by itself when the picture shows something else, or when it takes
+/// too long. Returns what it printed.
+fn pictured(script: &str, picture: &str) -> String {
+    let output = Command::new(script)
+        .args(["--check", picture])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("OWP_BIN", env!("CARGO_BIN_EXE_owp"))
         .stdin(Stdio::null())
@@ -217,20 +217,19 @@ fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the
         .expect("Python 3");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
+    out.into_owned()
+}
+
+#[test]
+fn from_nothing_to_a_leased_task_takes_less_than_two_minutes_and_looks_as_in_the_picture() {
+    let out = pictured("scripts/quickstart", "docs/quickstart.svg");
     assert!(out.contains("from nothing to a leased task: "), "{out}");
 }
 
 #[test]
 fn a_task_with_an_agent_looks_as_in_the_picture() {
-    let output = Command::new("scripts/agent-picture")
-        .args(["--check", "docs/contributing-with-ai.svg"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("OWP_BIN", env!("CARGO_BIN_EXE_owp"))
-        .stdin(Stdio::null())
-        .output()
-        .expect("Python 3");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("Delivered: http"), "{out}\n{err}");
+    let out = pictured("scripts/agent-picture", "docs/contributing-with-ai.svg");
+    assert!(out.contains("Delivered: http"), "{out}");
 }
 
 /// A text as `scripts/quickstart` compares it.

@@ -1,6 +1,7 @@
 //! `import-github-issues`, against the sandbox.
 
 use crate::admin_cli::stage::{GitHub, REPO, Stage, begun, interrupt, told};
+use crate::support::program::app_of;
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -183,13 +184,7 @@ fn where_they_go_must_be_there_and_not_the_apps() {
     exit 0
     "#);
 
-    let text = |key: &str| github.facts[key].as_str().map_or_else(|| github.facts[key].to_string(), ToOwned::to_owned);
-    let app = [
-        ("GITHUB_APP_ID", text("app_id")),
-        ("GITHUB_APP_PRIVATE_KEY_FILE", text("private_key_file")),
-        ("GITHUB_WEBHOOK_SECRET", text("webhook_secret")),
-        ("GITHUB_API_URL", text("api_url")),
-    ];
+    let app = app_of(&github.facts);
     let served = Stage::with(&app.each_ref().map(|(name, value)| (*name, value.as_str())));
     served.until("the App's repositories are known", || served.run(&["state"]).contains(REPO));
     insta::assert_snapshot!(run(&served, &github, &[]), @r#"

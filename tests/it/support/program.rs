@@ -1,9 +1,11 @@
 //! The real binary: how to start it, and what its help offers.
 
+use serde_json::Value;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::Mutex;
 
 /// The binary with none of this machine's settings: the one that was built with the tests, or another for long runs.
@@ -53,6 +55,32 @@ pub(crate) fn refused(line: &[String], help: impl Fn(&str) -> String) -> Vec<Str
         .filter(|flag| !known.contains(flag))
         .map(|flag| format!("`{whole}`: `{subcommand}` takes no `{flag}`"))
         .collect()
+}
+
+/// Starts `owp sandbox` in a folder, with webhooks to the pool at this address; returns the process and the facts that it
+/// prints.
+pub(crate) fn sandbox(folder: &Path, pool: &str, more: &[&str]) -> (Child, Value) {
+    let mut child = owp(&["sandbox", "--listen", "127.0.0.1:0", "--webhook-url", &format!("{pool}/github/webhooks")])
+        .args(more)
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+    (child, serde_json::from_str(&line).expect("JSON"))
+}
+
+/// Returns the variables with which `owp serve` is the App of a sandbox.
+pub(crate) fn app_of(facts: &Value) -> [(&'static str, String); 4] {
+    [
+        ("GITHUB_APP_ID", "app_id"),
+        ("GITHUB_APP_PRIVATE_KEY_FILE", "private_key_file"),
+        ("GITHUB_WEBHOOK_SECRET", "webhook_secret"),
+        ("GITHUB_API_URL", "api_url"),
+    ]
+    .map(|(name, key)| (name, facts[key].as_str().map_or_else(|| facts[key].to_string(), ToOwned::to_owned)))
 }
 
 /// A port nobody listens on, and which no other test gets before this process ends: a program that is started for it

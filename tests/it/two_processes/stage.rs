@@ -1,10 +1,9 @@
 //! The processes, and how to drive them with nothing but HTTP.
 
 use super::balancer::Balancer;
-use crate::support::program::{free_port, owp};
+use crate::support::program::{app_of, free_port, owp, sandbox};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -61,23 +60,7 @@ impl Stage {
         let balancer = if replicas > 1 { Some(Balancer::start(addresses.clone()).await) } else { None };
         let url = balancer.as_ref().map_or_else(|| addresses[0].clone(), |balancer| balancer.address.to_string());
         let url = format!("http://{url}");
-        let mut sandbox = owp(&[])
-            .args([
-                "sandbox",
-                "--no-git",
-                "--listen",
-                "127.0.0.1:0",
-                "--webhook-url",
-                &format!("{url}/github/webhooks"),
-            ])
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let facts = serde_json::from_str(&line).unwrap();
+        let (sandbox, facts) = sandbox(folder.path(), &url, &["--no-git"]);
         // A service that is killed may take a call with it.
         let http = Client::builder().no_proxy().timeout(CALL).build().unwrap();
         let serve = Mutex::new(addresses.iter().map(|_| None).collect());
@@ -90,15 +73,11 @@ impl Stage {
     }
 
     pub(crate) async fn start_serve(&self, at: usize) {
-        let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
         let child = deaf_to_limits(&owp(&[]))
             .args(["serve", "--listen", &self.addresses[at]])
             .current_dir(self.folder.path())
             .env("OWP_ADMIN_TOKEN", ADMIN)
-            .env("GITHUB_APP_ID", text("app_id"))
-            .env("GITHUB_APP_PRIVATE_KEY_FILE", text("private_key_file"))
-            .env("GITHUB_WEBHOOK_SECRET", text("webhook_secret"))
-            .env("GITHUB_API_URL", text("api_url"))
+            .envs(app_of(&self.facts))
             .env("OWP_COMMENT_SPACING", "20ms")
             .env("OWP_COMMENT_SETTLE", "1s")
             .env("OWP_TAKEOVER_AFTER", "4s")
