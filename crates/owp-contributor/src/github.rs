@@ -77,8 +77,6 @@ pub struct Repo {
     pub default_branch: String,
     /// Address for git.
     pub clone_url: String,
-    /// Address for people.
-    pub html_url: String,
     /// The token's rights.
     #[serde(default)]
     pub permissions: Permissions,

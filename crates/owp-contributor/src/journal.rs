@@ -7,7 +7,7 @@ use crate::github::{FailedRun, Remark};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FILE: &str = "journal.json";
 /// Version of the format.
@@ -44,22 +44,9 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     version: u32,
-    /// Address of the pool.
-    pub pool: String,
-    /// Task id.
-    pub task: String,
-    /// Lease id.
-    pub lease: String,
-    /// `owner/name`, as the pool knows it.
-    pub repo: String,
-    /// Issue number.
-    pub issue: Option<i64>,
-    /// Untrusted title.
-    pub title: String,
-    /// Untrusted description.
-    pub description: String,
-    /// The repository's contract.
-    pub contract: Contract,
+    /// The task and its lease.
+    #[serde(flatten)]
+    pub leased: Leased,
     /// Name of the agent's entry.
     pub agent: String,
     /// The last step that is done.
@@ -146,8 +133,8 @@ pub struct Review {
     pub failed: Vec<FailedRun>,
 }
 
-/// A lease to begin with.
-#[derive(Debug, Clone)]
+/// A task with its lease, as the pool told of it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leased {
     /// Address of the pool.
     pub pool: String,
@@ -171,17 +158,9 @@ impl Journal {
     /// Begins a journal.
     #[must_use]
     pub fn begin(leased: Leased, agent: &str) -> Self {
-        let Leased { pool, task, lease, repo, issue, title, description, contract } = leased;
         Self {
             version: VERSION,
-            pool,
-            task,
-            lease,
-            repo,
-            issue,
-            title,
-            description,
-            contract,
+            leased,
             agent: agent.to_owned(),
             step: Step::Leased,
             upstream: None,
@@ -205,10 +184,10 @@ impl Journal {
 
     /// Goes on with a lease and a contract as they are now. Work that was checked by another contract is checked anew.
     pub fn renew(&mut self, lease: String, contract: Contract) {
-        if self.contract != contract && (Step::Worked..Step::Pushed).contains(&self.step) {
+        if self.leased.contract != contract && (Step::Worked..Step::Pushed).contains(&self.step) {
             self.step = Step::Prepared;
         }
-        (self.lease, self.contract) = (lease, contract);
+        (self.leased.lease, self.leased.contract) = (lease, contract);
     }
 
     /// Reads the journal of a folder; `None` if there is none or another version wrote it.
@@ -249,9 +228,9 @@ impl Journal {
         self.write(folder)
     }
 
-    /// Returns the path of the file in a folder.
+    /// Returns true if this is unfinished work on a task of a pool.
     #[must_use]
-    pub fn path(folder: &Path) -> PathBuf {
-        folder.join(FILE)
+    pub fn is_open_at(&self, pool: &str) -> bool {
+        self.leased.pool == pool && self.outcome.is_none()
     }
 }

@@ -15,26 +15,27 @@ const BODY_MAX_CHARS: usize = 60_000;
 /// Builds the commit's message with its trailers.
 #[must_use]
 pub fn commit_message(journal: &Journal, identity: &Identity) -> String {
-    let subject = match (&journal.review, journal.issue) {
+    let subject = match (&journal.review, journal.leased.issue) {
         (Some(_), Some(issue)) => format!("Changes after review of the work on #{issue}"),
         (Some(_), None) => "Changes after review".to_owned(),
-        (None, _) => one_line(&journal.title),
+        (None, _) => one_line(&journal.leased.title),
     };
     let mut message = cut(&subject, SUBJECT_MAX_CHARS);
     message.push_str("\n\n");
     if journal.review.is_none() {
-        let _ = writeln!(message, "{}\n", journal.contract.closes);
+        let _ = writeln!(message, "{}\n", journal.leased.contract.closes);
     }
     let (tool, version) = tool(journal);
-    for trailer in &journal.contract.trailers {
-        let line = trailer.replace("{tool}", &tool).replace("{version}", &version).replace("{task}", &journal.task);
+    for trailer in &journal.leased.contract.trailers {
+        let line =
+            trailer.replace("{tool}", &tool).replace("{version}", &version).replace("{task}", &journal.leased.task);
         let _ = writeln!(message, "{}", line.trim_end());
     }
     // A trailer of the repository's own takes the place of this one.
-    if !journal.contract.trailers.iter().any(|trailer| trailer.contains("{tool}")) {
+    if !journal.leased.contract.trailers.iter().any(|trailer| trailer.contains("{tool}")) {
         let _ = writeln!(message, "Assisted-by: {}", format!("{tool} {version}").trim_end());
     }
-    if journal.contract.sign_off {
+    if journal.leased.contract.sign_off {
         let _ = writeln!(message, "Signed-off-by: {} <{}>", identity.name, identity.email);
     }
     message
@@ -43,15 +44,15 @@ pub fn commit_message(journal: &Journal, identity: &Identity) -> String {
 /// Builds the pull request's title.
 #[must_use]
 pub fn title(journal: &Journal) -> String {
-    cut(&one_line(&journal.title), TITLE_MAX_CHARS)
+    cut(&one_line(&journal.leased.title), TITLE_MAX_CHARS)
 }
 
 /// Builds the pull request's description: the repository's template, what it closes, the checks and the disclosure.
 #[must_use]
 pub fn body(journal: &Journal) -> String {
-    let closes = &journal.contract.closes;
+    let closes = &journal.leased.contract.closes;
     let mut body = String::new();
-    if let Some(template) = &journal.contract.pr_template {
+    if let Some(template) = &journal.leased.contract.pr_template {
         // Templates often have an unfinished line for it.
         let word = closes.split(" #").next().unwrap_or_default();
         let open = format!("{word} #");
@@ -69,7 +70,7 @@ pub fn body(journal: &Journal) -> String {
         }
         body.push('\n');
     }
-    if journal.contract.ai != AiUse::Welcome {
+    if journal.leased.contract.ai != AiUse::Welcome {
         let (tool, version) = tool(journal);
         let with = format!("{tool} {version}");
         let _ = writeln!(
@@ -142,8 +143,8 @@ mod tests {
             commit_message(&journal, &identity),
             "Parse dates\n\nFixes #7\n\nAssisted-by: Tool 1.2\nSigned-off-by: Ada <ada@example.org>\n"
         );
-        journal.contract.trailers = vec!["Made-with: {tool}/{version}".into(), "Task: {task}".into()];
-        journal.contract.sign_off = false;
+        journal.leased.contract.trailers = vec!["Made-with: {tool}/{version}".into(), "Task: {task}".into()];
+        journal.leased.contract.sign_off = false;
         assert_eq!(commit_message(&journal, &identity), "Parse dates\n\nFixes #7\n\nMade-with: Tool/1.2\nTask: t_1\n");
     }
 
@@ -154,7 +155,7 @@ mod tests {
         assert!(text.starts_with("Fixes #7\n\n- [ ] Tests cover"), "{text}");
         assert_eq!(text.matches("Fixes #7").count(), 1);
         assert!(text.contains("- test: `make test` passed") && text.contains("AI tool Tool 1.2"), "{text}");
-        journal.contract.ai = AiUse::Welcome;
+        journal.leased.contract.ai = AiUse::Welcome;
         assert!(!body(&journal).contains("AI tool"));
     }
 

@@ -6,6 +6,7 @@ use crate::cli::untrusted::visible_line;
 use owp_client::Client;
 use serde::Deserialize;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Upper bound of a lease, whatever the pool says.
 const YEAR_SECS: u64 = 365 * 24 * 60 * 60;
@@ -81,6 +82,11 @@ impl Held {
     pub(super) fn secs_left(&self) -> Option<u64> {
         let secs = self.lease_expires_in_secs.filter(|_| self.is_live())?;
         Some(u64::try_from(secs).unwrap_or(0).min(YEAR_SECS))
+    }
+
+    /// Returns the time left of a live lease.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.secs_left().map(Duration::from_secs)
     }
 
     /// Returns its state, in the protocol's terms.

@@ -15,6 +15,15 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout for telling the pool that the worker is no longer paused.
 const UNPAUSE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Longest interval of heartbeats, however long the leases are.
+pub(super) const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Returns the interval of heartbeats: a third of the shortest time left, so that one heartbeat may be lost.
+pub(super) fn heartbeat_interval(shortest: Option<Duration>) -> Duration {
+    shortest.map_or(MAX_HEARTBEAT_INTERVAL, |left| (left / 3).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL))
+}
+
 /// An ended lease, from a heartbeat response.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Ended {

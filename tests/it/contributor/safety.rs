@@ -62,6 +62,8 @@ fn what_was_allowed_beforehand_needs_no_terminal() {
 fn a_repository_that_refuses_ai_gets_its_task_back_and_no_agent_starts() {
     let stage = Stage::new("contract: { ai: refuse }\n");
     stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
+    let shown = stage.ended(&["show", &stage.task_id(ISSUE)]);
+    assert!(shown.stdout.lines().any(|line| line.contains("AI tools") && line.ends_with("refuse")), "{}", shown.all());
     let done = stage.work(&["--yes"]);
     assert!(done.code == Some(1) && done.stderr.contains("refuses AI tools"), "{}", done.all());
     assert!(stage.learned("prompt").is_empty());

@@ -1,9 +1,8 @@
 //! GitHub that serves git, a pool, and a contributor with an agent: three programs, and nothing of this machine's settings.
 
-use crate::support::program::{free_port, owp};
+use crate::support::program::{app_of, free_port, owp, sandbox};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,16 +79,7 @@ impl Stage {
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
-        let mut sandbox = owp(&["sandbox", "--listen", "127.0.0.1:0"])
-            .args(["--webhook-url", &format!("{url}/github/webhooks")])
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let facts = serde_json::from_str(&line).unwrap();
+        let (sandbox, facts) = sandbox(folder.path(), &url, &[]);
         let mut stage = Self { folder, children: vec![sandbox], facts, url, runtime };
         stage.set_file(".github/owp.yml", policy);
         stage.start_pool();
@@ -97,15 +87,11 @@ impl Stage {
     }
 
     fn start_pool(&mut self) {
-        let text = |key: &str| self.facts[key].as_str().map_or_else(|| self.facts[key].to_string(), ToOwned::to_owned);
         let listen = self.url.trim_start_matches("http://");
         let child = owp(&["serve", "--listen", listen, "--database", "sqlite:pool.db"])
             .current_dir(self.path("pool"))
             .env("OWP_ADMIN_TOKEN", ADMIN)
-            .env("GITHUB_APP_ID", text("app_id"))
-            .env("GITHUB_APP_PRIVATE_KEY_FILE", text("private_key_file"))
-            .env("GITHUB_WEBHOOK_SECRET", text("webhook_secret"))
-            .env("GITHUB_API_URL", text("api_url"))
+            .envs(app_of(&self.facts))
             .env("OWP_COMMENT_SPACING", "20ms")
             .env("OWP_COMMENT_SETTLE", "1s")
             .env("OWP_COUNT_EVERY", "500ms")

@@ -3,7 +3,7 @@
 
 use super::transcript::Transcript;
 use super::{AgentError, Conversation, Request, Setup};
-use crate::agents::{Launch, find_program, version};
+use crate::agents::{find_program, version};
 use crate::desk::Event;
 use crate::process::{Running, Tail, follow};
 use agent_client_protocol::v1::schema::StopReason;
@@ -15,11 +15,8 @@ const OUTPUT_MAX_BYTES: usize = 256 * 1024;
 /// Lines of its last output that are shown.
 const SHOWN_LINES: usize = 12;
 
-pub(super) async fn start(setup: Setup) -> Result<Conversation, AgentError> {
+pub(super) async fn start(setup: Setup, words: Vec<String>) -> Result<Conversation, AgentError> {
     let name = setup.agent.name.clone();
-    let Launch::Prompt(words) = setup.agent.launch.clone() else {
-        return Err(AgentError::Start { name, cause: "it has no command with a prompt".to_owned() });
-    };
     let program = words.first().map_or("", String::as_str);
     if find_program(program, &setup.environment).is_none() {
         return Err(AgentError::Start { name, cause: format!("`{program}` is not installed") });

@@ -110,9 +110,9 @@ impl Conversation {
     /// # Errors
     /// If it cannot be started, or wants its user to sign in.
     pub async fn start(setup: Setup) -> Result<Self, AgentError> {
-        match setup.agent.launch {
+        match setup.agent.launch.clone() {
             Launch::Protocol(_) => protocol::start(setup).await,
-            Launch::Prompt(_) => command::start(setup).await,
+            Launch::Prompt(words) => command::start(setup, words).await,
         }
     }
 

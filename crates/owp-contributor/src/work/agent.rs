@@ -94,14 +94,14 @@ impl Work<'_> {
     fn first_prompt(&self) -> String {
         let journal = &self.journal;
         let task = TaskText {
-            repo: &journal.repo,
-            issue: journal.issue,
-            title: &journal.title,
-            description: &journal.description,
+            repo: &journal.leased.repo,
+            issue: journal.leased.issue,
+            title: &journal.leased.title,
+            description: &journal.leased.description,
         };
         match &journal.review {
-            Some(review) => prompt::review(&task, &journal.contract, &review.remarks, &review.failed),
-            None => prompt::first(&task, &journal.contract),
+            Some(review) => prompt::review(&task, &journal.leased.contract, &review.remarks, &review.failed),
+            None => prompt::first(&task, &journal.leased.contract),
         }
     }
 
@@ -115,7 +115,7 @@ impl Work<'_> {
             return Ok(Ok(Verdict::Bad { prompt: prompt::after_nothing(), why, log: None }));
         }
         let changes = Changes::between(&self.workspace, &base, &tree).await?;
-        let violations = changes.violations(&self.journal.contract);
+        let violations = changes.violations(&self.journal.leased.contract);
         if !violations.is_empty() {
             let why = format!("The changes break the repository's contract: {}", violations.join("; "));
             return Ok(Ok(Verdict::Bad { prompt: prompt::after_violations(&violations), why, log: None }));
@@ -126,7 +126,7 @@ impl Work<'_> {
             desk.show(&Event::Check(format!("{}: {command}", kind.name())));
         };
         let checks = checks::run(
-            &self.journal.contract,
+            &self.journal.leased.contract,
             &self.workspace.tree,
             &logs,
             &self.environment,
@@ -150,7 +150,7 @@ impl Work<'_> {
         // allows it.
         let after = self.workspace.snapshot(&parent, Some(&self.cx.credentials)).await?;
         let left = Changes::between(&self.workspace, &base, &after).await?;
-        let violations = left.violations(&self.journal.contract);
+        let violations = left.violations(&self.journal.leased.contract);
         Ok(Ok(Verdict::Good(if violations.is_empty() { after } else { tree })))
     }
 

@@ -2,7 +2,7 @@
 //! have come between the act and the journal.
 
 use super::{Stop, Work, WorkError, stopped};
-use crate::changes::{Changes, secrets};
+use crate::changes::{Changes, possible_secrets, secrets};
 use crate::desk::{Event, Question};
 use crate::github::GitHubError;
 use crate::journal::{PullLink, Step, Target};
@@ -24,7 +24,7 @@ impl Work<'_> {
         let identity = Identity::of(&self.cx.me.login, self.cx.me.id).await;
         let message = commit_message(&self.journal, &identity);
         let tree = self.journal.tree.clone().unwrap_or_default();
-        let branch = self.journal.contract.branch.clone();
+        let branch = self.journal.leased.contract.branch.clone();
         let commit = self.workspace.commit(&branch, &tree, &self.parent(), &identity, &message).await?;
         self.journal.commit = Some(commit);
         self.done(Step::Committed)?;
@@ -43,7 +43,7 @@ impl Work<'_> {
         }
         let commit = self.newest();
         let changes = Changes::between(&self.workspace, &self.base(), &commit).await?;
-        let found = secrets(&self.workspace, &self.base(), &commit, &self.secrets()).await?;
+        let found = secrets(&self.workspace, &self.base(), &commit, &possible_secrets(&self.cx.environment)).await?;
         if !found.is_empty() {
             return Ok(Some(stopped(format!(
                 "Nothing was pushed, because the changes may contain secrets: {}. Remove them in {} and run the command again.",
@@ -68,7 +68,7 @@ impl Work<'_> {
             match self.cx.desk.ask(Question::Push { summary }).await {
                 Some(true) => {}
                 Some(false) => {
-                    let again = format!("`owp worker do {}` goes on from here.", self.journal.task);
+                    let again = format!("`owp worker do {}` goes on from here.", self.journal.leased.task);
                     return Ok(Some(stopped(format!("Nothing was pushed. {again}"))));
                 }
                 None => {
@@ -97,7 +97,7 @@ impl Work<'_> {
         }
         self.journal.target = Some(target.clone());
         self.journal.write(&self.workspace.folder)?;
-        let branch = self.journal.contract.branch.clone();
+        let branch = self.journal.leased.contract.branch.clone();
         self.show(format!("Pushing {branch} to {}", target.name));
         let there = self.remote_branch(&target, &branch).await?;
         let commit = self.newest();
@@ -149,7 +149,7 @@ impl Work<'_> {
         let (Some(upstream), Some(target)) = (self.journal.upstream.clone(), self.journal.target.clone()) else {
             return Ok(Some(stopped("The journal names no repository to open the pull request in.")));
         };
-        let branch = &self.journal.contract.branch;
+        let branch = &self.journal.leased.contract.branch;
         let (github, owner) = (&self.cx.github, target.owner());
         let known = github
             .find_pull(&upstream.name, owner, branch)

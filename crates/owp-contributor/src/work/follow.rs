@@ -87,7 +87,7 @@ impl Work<'_> {
     /// # Errors
     /// If a folder cannot be removed.
     pub async fn clean(&self) -> Result<(), WorkError> {
-        Ok(self.workspace.remove(Some(&self.journal.contract.branch)).await?)
+        Ok(self.workspace.remove(Some(&self.journal.leased.contract.branch)).await?)
     }
 
     /// Collects what was not worked on: reviews that ask for changes with their comments, and failed checks. Comments

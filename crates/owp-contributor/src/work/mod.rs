@@ -10,8 +10,7 @@ mod follow;
 mod pool;
 mod prepare;
 
-use crate::agents::{Agent, AgentsError};
-use crate::changes::possible_secrets;
+use crate::agents::Agent;
 use crate::desk::{Desk, Event};
 use crate::environment::ChildEnvironment;
 use crate::git::{Credentials, GitError};
@@ -102,9 +101,6 @@ pub enum WorkError {
     /// The agent.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// The list of agents.
-    #[error(transparent)]
-    Agents(#[from] AgentsError),
     /// The pool.
     #[error(transparent)]
     Pool(#[from] ClientError),
@@ -213,10 +209,6 @@ impl<'a> Work<'a> {
             done = work => Ok(done),
             why = lost => Err(Outcome::LeaseLost { why }),
         }
-    }
-
-    fn secrets(&self) -> Vec<(String, String)> {
-        possible_secrets(&self.cx.environment)
     }
 }
 

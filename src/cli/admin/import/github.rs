@@ -13,7 +13,7 @@ use owp_config::{Environment, api_url};
 use owp_github::client::{Address, GitHubError, IssueReader};
 use owp_pool::labels::LabelRules;
 use owp_pool::{Span, Timestamp};
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -87,7 +87,7 @@ pub(in super::super) async fn issues(
 }
 
 fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
-    let token = env.get(TOKEN);
+    let token = env.secret(TOKEN)?;
     if token.is_some() && env.is_from_file(ADDRESS) {
         // Otherwise the author of that file would receive the token.
         return Err(Failure::usage_error(format!(
@@ -95,14 +95,14 @@ fn reader(from: &str, env: &Environment) -> Result<IssueReader, Failure> {
         ))
         .next(format!("Set {ADDRESS} in the environment, or unset {TOKEN}.")));
     }
-    if token.as_deref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+    if token.as_ref().is_some_and(|token| !token.expose_secret().bytes().all(|b| b.is_ascii_graphic())) {
         return Err(Failure::usage_error(format!(
             "{TOKEN} must hold letters, digits and punctuation only, without spaces."
         ))
         .next("Make a token at https://github.com/settings/tokens, or unset it for public repositories."));
     }
     let address = Address { api_url: api_url(env), timeout: REQUEST_TIMEOUT, clock: Clock::System };
-    IssueReader::new(&address, from, token.map(SecretString::from)).map_err(|error| from_github(&error, from, env))
+    IssueReader::new(&address, from, token).map_err(|error| from_github(&error, from, env))
 }
 
 /// The issues read from GitHub.
@@ -158,7 +158,7 @@ fn bar() -> ProgressBar {
 /// Turns a GitHub error into a failure with the next step.
 fn from_github(error: &GitHubError, repo: &str, env: &Environment) -> Failure {
     let repo = words(repo);
-    let nobody = env.get(TOKEN).is_none();
+    let nobody = !matches!(env.secret(TOKEN), Ok(Some(_)));
     match error {
         GitHubError::Config { message } => Failure::usage_error(format!("{}.", words(message))).next(
             "Write a repository as OWNER/NAME, such as acme/rocket, and GITHUB_API_URL as https://api.github.com.",

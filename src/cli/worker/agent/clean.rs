@@ -109,7 +109,7 @@ async fn remove(workspaces: &Workspaces, copy: &Copy) -> Result<(), Failure> {
     };
     let host = upstream.url.split('/').nth(2).unwrap_or_default().to_owned();
     let place = Place { host, repo: upstream.name.clone(), url: upstream.url.clone() };
-    let branch = copy.journal.as_ref().map(|journal| journal.contract.branch.as_str());
+    let branch = copy.journal.as_ref().map(|journal| journal.leased.contract.branch.as_str());
     workspaces.of(&place, &copy.task).map_err(failed)?.remove(branch).await.map_err(failed)
 }
 

@@ -1,36 +1,55 @@
 //! Keeps leases alive while agents work, and notices when one is lost.
 
-use crate::cli::worker::holding::{self, Ended};
+use crate::cli::worker::holding::{self, Ended, heartbeat_interval};
 use owp_client::Client;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-/// Interval of heartbeats: a lease of the shortest length a policy allows survives a lost one.
-const INTERVAL: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(3);
 
-type Watched = Arc<Mutex<HashMap<String, watch::Sender<Option<String>>>>>;
+/// The watched leases, and the shortest time that one of them had left when it was first watched.
+#[derive(Default)]
+struct Leases {
+    lost: HashMap<String, watch::Sender<Option<String>>>,
+    shortest: Option<Duration>,
+}
+
+/// Shared by the keeper and its heartbeats.
+#[derive(Default)]
+struct Watched {
+    leases: Mutex<Leases>,
+    /// A lease was added, which may need faster heartbeats.
+    added: Notify,
+}
+
+impl Watched {
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Heartbeats in the background; they end when this is dropped.
 pub(super) struct Keeper {
-    watched: Watched,
+    watched: Arc<Watched>,
     beats: JoinHandle<()>,
 }
 
 impl Keeper {
     pub(super) fn start(client: Client) -> Self {
-        let watched = Watched::default();
+        let watched = Arc::<Watched>::default();
         let beats = tokio::spawn(beat(client, Arc::clone(&watched)));
         Self { watched, beats }
     }
 
-    /// Watches a lease: the value becomes the reason when it ends.
-    pub(super) fn watch(&self, lease: &str) -> watch::Receiver<Option<String>> {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.entry(lease.to_owned()).or_insert_with(|| watch::channel(None).0).subscribe()
+    /// Watches a lease with so much time left: the value becomes the reason when it ends.
+    pub(super) fn watch(&self, lease: &str, left: Option<Duration>) -> watch::Receiver<Option<String>> {
+        let mut leases = self.watched.leases();
+        leases.shortest = leases.shortest.into_iter().chain(left).min();
+        self.watched.added.notify_one();
+        leases.lost.entry(lease.to_owned()).or_insert_with(|| watch::channel(None).0).subscribe()
     }
 }
 
@@ -40,19 +59,23 @@ impl Drop for Keeper {
     }
 }
 
-async fn beat(client: Client, watched: Watched) {
+async fn beat(client: Client, watched: Arc<Watched>) {
     loop {
         let answer = holding::beat(&client, "working").await;
         let ended = answer.as_ref().ok().and_then(|answer| holding::read_ended(&client, answer).ok());
         for Ended { lease_id, reason, .. } in ended.unwrap_or_default() {
             // A delivered lease ended as it should.
             if reason != "delivered"
-                && let Some(lost) = watched.lock().unwrap_or_else(PoisonError::into_inner).get(&lease_id)
+                && let Some(lost) = watched.leases().lost.get(&lease_id)
             {
                 lost.send_replace(Some(explain(&reason)));
             }
         }
-        tokio::time::sleep(if answer.is_ok() { INTERVAL } else { RETRY }).await;
+        let interval = if answer.is_ok() { heartbeat_interval(watched.leases().shortest) } else { RETRY };
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = watched.added.notified() => {}
+        }
     }
 }
 

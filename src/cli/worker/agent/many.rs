@@ -16,6 +16,7 @@ use owp_contributor::work::{News, Work};
 use owp_pool::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest wait of a pull.
 const WAIT_SECS: u64 = 30;
@@ -50,6 +51,7 @@ pub(in crate::cli::worker) async fn run(
         keeper: Keeper::start(bench.client.clone()),
         tried: HashSet::new(),
         done: 0,
+        followed: None,
     };
     let ended = signals.unless(run.work()).await;
     if ended.is_none() {
@@ -67,6 +69,8 @@ struct Run<'a> {
     /// Leases that were worked on in this run.
     tried: HashSet<String>,
     done: i64,
+    /// Time of the last look at all pull requests.
+    followed: Option<Instant>,
 }
 
 impl Run<'_> {
@@ -106,7 +110,7 @@ impl Run<'_> {
         let lease = held.lease_id.clone().unwrap_or_default();
         self.tried.insert(lease.clone());
         once::accept(self.bench, held).await?;
-        let prepared = self.bench.prepare(&held.task_id).while_leased(&self.keeper, &lease);
+        let prepared = self.bench.prepare(&held.task_id).while_leased(&self.keeper, &lease, held.time_left());
         let mut work = Work::take_up(&prepared.cx, self.bench.journal(held)?).map_err(work_failure)?;
         self.done += 1;
         if let Err(failure) = once::deliver(self.bench, &mut work, self.connection).await {
@@ -129,17 +133,22 @@ impl Run<'_> {
             .map(|until| format!("It is {}; no further task is begun", until.human()))
     }
 
-    /// Looks at every pull request of this machine once.
-    async fn follow_all(&self) -> Result<(), Failure> {
+    /// Looks at every pull request of this machine once, unless that was done a moment ago.
+    async fn follow_all(&mut self) -> Result<(), Failure> {
+        if self.followed.is_some_and(|last| last.elapsed() < self.bench.poll) {
+            return Ok(());
+        }
+        self.followed = Some(Instant::now());
         for (task, _) in self.bench.cx.workspaces.tasks().map_err(|error| work_failure(error.into()))? {
             let Some(journal) = once::begun(self.bench, &task)?.filter(|journal| journal.step >= Step::Reported) else {
                 continue;
             };
-            let prepared = self.bench.prepare(&task);
-            let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
+            let mut work = Work::take_up(&self.bench.cx, journal).map_err(work_failure)?;
             match work.news().await {
                 Ok(News::Open) => {}
                 Ok(News::ChangesWanted { remarks, failed }) => {
+                    let prepared = self.bench.prepare(&task);
+                    let mut work = Work::take_up(&prepared.cx, work.journal().clone()).map_err(work_failure)?;
                     if let Err(failure) = once::review(self.bench, &mut work, remarks, failed).await {
                         self.bench.desk.show(&Event::Note(failure.in_one_line()));
                     }
@@ -159,7 +168,7 @@ impl Run<'_> {
         for lease in &self.tried {
             let unfinished = self.bench.cx.workspaces.tasks().unwrap_or_default().into_iter().find_map(|(task, _)| {
                 let journal: Journal = once::begun(self.bench, &task).ok()??;
-                (journal.lease == *lease && journal.step < Step::Pushed).then_some(journal)
+                (journal.leased.lease == *lease && journal.step < Step::Pushed).then_some(journal)
             });
             if let Some(mut work) = unfinished.and_then(|journal| Work::take_up(&self.bench.cx, journal).ok()) {
                 once::give_back(self.bench, &mut work, "The worker was stopped.").await;

@@ -152,11 +152,9 @@ impl Bench {
     /// Returns the journal of a task: the one that was begun, with the lease and the contract of now, or a new one.
     fn journal(&self, held: &Held) -> Result<Journal, Failure> {
         let leased = leased(&self.client, held)?;
-        let folder = self.cx.workspaces.folder_of(&held.task_id).map_err(|error| work_failure(error.into()))?;
-        let begun = Journal::read(&folder).map_err(|error| work_failure(error.into()))?;
-        Ok(match begun {
+        Ok(match read_journal(&self.cx.workspaces, &held.task_id)? {
             // Another pool's task, or a task that was given up, is begun anew.
-            Some(mut begun) if begun.pool == leased.pool && begun.outcome.is_none() => {
+            Some(mut begun) if begun.is_open_at(&leased.pool) => {
                 begun.renew(leased.lease, leased.contract);
                 begun.agent.clone_from(&self.cx.agent.id);
                 begun
@@ -173,9 +171,9 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Stops the work when the lease ends.
-    fn while_leased(mut self, keeper: &Keeper, lease: &str) -> Self {
-        self.cx.lost = keeper.watch(lease);
+    /// Stops the work when the lease ends, which has so much time left.
+    fn while_leased(mut self, keeper: &Keeper, lease: &str, left: Option<Duration>) -> Self {
+        self.cx.lost = keeper.watch(lease, left);
         self
     }
 }
@@ -203,6 +201,12 @@ fn leased(client: &Client, held: &Held) -> Result<Leased, Failure> {
 /// Returns the folder of working copies.
 fn workspaces(env: &Environment) -> Result<Workspaces, Failure> {
     Ok(Workspaces::new(env.data_home()?.join(FOLDER)))
+}
+
+/// Reads the journal of a task, if it was begun here.
+fn read_journal(workspaces: &Workspaces, task: &str) -> Result<Option<Journal>, Failure> {
+    let folder = workspaces.folder_of(task).map_err(|error| work_failure(error.into()))?;
+    Journal::read(&folder).map_err(|error| work_failure(error.into()))
 }
 
 /// Notes in the journal of a task, if there is one, that it was given back, so that its working copy is no longer needed.
@@ -272,7 +276,7 @@ fn work_failure(error: WorkError) -> Failure {
 
 /// Turns an outcome without a pull request into a failure.
 fn outcome_failure(outcome: &Outcome, journal: &Journal) -> Option<Failure> {
-    let task = &journal.task;
+    let task = &journal.leased.task;
     match outcome {
         Outcome::Delivered { .. } => None,
         Outcome::Stopped { why } => Some(Failure::failed(why).next(format!(
@@ -286,7 +290,7 @@ fn outcome_failure(outcome: &Outcome, journal: &Journal) -> Option<Failure> {
         Outcome::AiRefused => Some(
             Failure::failed(format!(
                 "{} refuses AI tools, so no agent was started, and the task was given back.",
-                journal.repo
+                journal.leased.repo
             ))
             .next("Do the task by hand (`owp worker claim`), or take tasks of other repositories."),
         ),

@@ -15,6 +15,7 @@ use owp_contributor::desk::{Desk, Event, Question};
 use owp_contributor::journal::{Journal, Step};
 use owp_contributor::work::{News, Outcome, Work};
 use serde_json::json;
+use std::time::Duration;
 
 /// The word for any task.
 const NEXT: &str = "next";
@@ -52,42 +53,40 @@ pub(in crate::cli::worker) async fn run(
 }
 
 async fn one(bench: &Bench, args: &DoArgs, connection: &ConnectionArgs) -> Result<(), Failure> {
-    let journal = begin(bench, &args.task).await?;
+    let (journal, left) = begin(bench, &args.task).await?;
     let keeper = Keeper::start(bench.client.clone());
-    let prepared = bench.prepare(&journal.task).while_leased(&keeper, &journal.lease);
+    let prepared = bench.prepare(&journal.leased.task).while_leased(&keeper, &journal.leased.lease, left);
     let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
     deliver(bench, &mut work, connection).await?;
     drop(keeper);
     if args.no_follow { Ok(()) } else { follow(bench, &mut work).await }
 }
 
-/// Finds the task and its lease: claims it, or takes up what was begun.
-async fn begin(bench: &Bench, named: &str) -> Result<Journal, Failure> {
+/// Finds the task and its lease: claims it, or takes up what was begun. Also returns the time left of a live lease.
+async fn begin(bench: &Bench, named: &str) -> Result<(Journal, Option<Duration>), Failure> {
     let client = &bench.client;
-    if named == NEXT {
+    let held = if named == NEXT {
         let answer = client.get(&format!("/v1/work?wait={WAIT_SECS}")).await.map_err(errors::with_next_step)?;
-        let held = Held::read_all(client, &answer)?.into_iter().find(Held::is_live).ok_or_else(|| {
+        Held::read_all(client, &answer)?.into_iter().find(Held::is_live).ok_or_else(|| {
             Failure::failed("There is no task for you at the moment.").next("`owp worker list --explain` shows why.")
-        })?;
-        accept(bench, &held).await?;
-        return bench.journal(&held);
-    }
-    let id = task_id(client, named, errors::with_next_step).await?;
-    if let Some(begun) = begun(bench, &id)?.filter(|journal| journal.step >= Step::Opened) {
-        return Ok(begun);
-    }
-    // A claim of a held task changes nothing and returns the lease.
-    let claimed = client.post_once(&format!("/v1/tasks/{}/claim", segment(&id)), &json!({})).await;
-    let held = Held::read(client, &claimed.map_err(errors::with_next_step)?)?;
+        })?
+    } else {
+        let id = task_id(client, named, errors::with_next_step).await?;
+        if let Some(begun) = begun(bench, &id)?.filter(|journal| journal.step >= Step::Opened) {
+            return Ok((begun, None));
+        }
+        // A claim of a held task changes nothing and returns the lease.
+        let claimed = client.post_once(&format!("/v1/tasks/{}/claim", segment(&id)), &json!({})).await;
+        Held::read(client, &claimed.map_err(errors::with_next_step)?)?
+    };
     accept(bench, &held).await?;
-    bench.journal(&held)
+    Ok((bench.journal(&held)?, held.time_left()))
 }
 
 /// Returns the journal of a task that was begun here.
 pub(super) fn begun(bench: &Bench, task: &str) -> Result<Option<Journal>, Failure> {
-    let folder = bench.cx.workspaces.folder_of(task).map_err(|error| work_failure(error.into()))?;
-    let journal = Journal::read(&folder).map_err(|error| work_failure(error.into()))?;
-    Ok(journal.filter(|journal| journal.pool == bench.client.base() && journal.outcome.is_none()))
+    let journal = super::read_journal(&bench.cx.workspaces, task)?;
+    Ok(journal.filter(|journal| journal.is_open_at(bench.client.base())))
 }
 
 /// Accepts an offer.
@@ -100,7 +99,7 @@ pub(super) async fn accept(bench: &Bench, held: &Held) -> Result<(), Failure> {
 /// Does the steps up to the pull request, and says how it ended.
 pub(super) async fn deliver(bench: &Bench, work: &mut Work<'_>, connection: &ConnectionArgs) -> Result<(), Failure> {
     let journal = work.journal();
-    let name = format!("{} {}", word(&journal.task), crate::cli::print::title(&journal.title));
+    let name = format!("{} {}", word(&journal.leased.task), crate::cli::print::title(&journal.leased.title));
     bench.desk.show(&Event::Step(format!("{name} with {}", bench.cx.agent.name)));
     let outcome = work.deliver().await.map_err(work_failure)?;
     if outcome == Outcome::AiRefused {
@@ -109,7 +108,7 @@ pub(super) async fn deliver(bench: &Bench, work: &mut Work<'_>, connection: &Con
     }
     if let Outcome::Delivered { pull } = &outcome {
         if connection.json {
-            as_json_line(json!({ "event": "delivered", "task_id": work.journal().task, "pull_request": pull }));
+            as_json_line(json!({ "event": "delivered", "task_id": work.journal().leased.task, "pull_request": pull }));
         } else {
             print_line(&format!("Delivered: {}", word(pull)));
         }
@@ -119,7 +118,7 @@ pub(super) async fn deliver(bench: &Bench, work: &mut Work<'_>, connection: &Con
 
 /// Gives a lease back. The lease may be over already, which is as good.
 pub(super) async fn give_back(bench: &Bench, work: &mut Work<'_>, reason: &str) {
-    let path = format!("/v1/leases/{}/release", segment(&work.journal().lease));
+    let path = format!("/v1/leases/{}/release", segment(&work.journal().leased.lease));
     let released = bench.client.post_once(&path, &json!({ "reason": reason })).await;
     let failed = match released {
         Ok(_) => work.give_up().err().map(|error| error.to_string()),
@@ -153,7 +152,7 @@ async fn follow(bench: &Bench, work: &mut Work<'_>) -> Result<(), Failure> {
 
 /// Offers a round of review to the contributor, and does it.
 pub(super) async fn review(bench: &Bench, work: &mut Work<'_>, remarks: usize, failed: usize) -> Result<(), Failure> {
-    let task = word(&work.journal().task);
+    let task = word(&work.journal().leased.task);
     bench.desk.show(&Event::Note(format!(
         "Reviewers left {remarks} new remarks, and {failed} checks failed. `owp worker revise {task}` hands them to the agent."
     )));

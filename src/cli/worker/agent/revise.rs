@@ -1,6 +1,6 @@
 //! `owp worker revise`: hands what reviewers and failed checks say to the agent, and pushes to the same branch.
 
-use super::{Bench, WorkArgs, once, outcome_failure, work_failure};
+use super::{Bench, WorkArgs, outcome_failure, work_failure};
 use crate::cli::connect::ConnectionArgs;
 use crate::cli::failure::{Failure, print_line};
 use crate::cli::named::{TASK_HELP, task_id};
@@ -36,12 +36,10 @@ pub(in crate::cli::worker) async fn run(
         Failure::failed(format!("No agent works on {} here.", word(&id)))
             .next("`owp worker do TASK --agent NAME` begins with a task.")
     };
-    let folder = super::workspaces(env)?.folder_of(&id).map_err(|error| work_failure(error.into()))?;
-    let journal = owp_contributor::journal::Journal::read(&folder).map_err(|error| work_failure(error.into()))?;
-    let journal = journal.ok_or_else(none)?;
+    let journal = super::read_journal(&super::workspaces(env)?, &id)?;
+    let mut journal = journal.filter(|journal| journal.is_open_at(client.base())).ok_or_else(none)?;
     let agent = args.agent.as_deref().unwrap_or(&journal.agent);
     let bench = Bench::open(agent, &args.work, connection, env).await?;
-    let mut journal = once::begun(&bench, &id)?.ok_or_else(none)?;
     journal.agent.clone_from(&bench.cx.agent.id);
     let mut signals = Signals::listen()?;
     let prepared = bench.prepare(&id);
@@ -70,7 +68,7 @@ pub(super) async fn round(work: &mut Work<'_>) -> Result<(), Failure> {
     let outcome = work.deliver().await.map_err(work_failure)?;
     match outcome {
         Outcome::Stopped { why } => {
-            let again = format!("`owp worker revise {}` goes on.", word(&work.journal().task));
+            let again = format!("`owp worker revise {}` goes on.", word(&work.journal().leased.task));
             Err(Failure::failed(why).next(again))
         }
         outcome => outcome_failure(&outcome, work.journal()).map_or(Ok(()), Err),

@@ -50,7 +50,7 @@ pub(super) struct HeartbeatControl {
 
 impl Default for HeartbeatControl {
     fn default() -> Self {
-        let pace = HeartbeatPace { every: super::MAX_HEARTBEAT_INTERVAL, working: false };
+        let pace = HeartbeatPace { every: holding::MAX_HEARTBEAT_INTERVAL, working: false };
         Self { pace: Arc::new(watch::Sender::new(pace)), now: Arc::default() }
     }
 }

@@ -12,6 +12,7 @@ mod view;
 use super::agent::WorkArgs;
 use super::agent::many::{self, Bounds};
 use super::errors;
+use super::holding::heartbeat_interval;
 use super::signals::Signals;
 use super::whoami::Me;
 use crate::cli::connect::ConnectionArgs;
@@ -33,9 +34,6 @@ use view::View;
 
 /// Refresh interval of the table.
 const TICK: Duration = Duration::from_secs(1);
-/// Maximum interval of heartbeats, however long the leases are.
-const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
-const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Arguments of `owp worker run`.
 #[derive(Debug, Clone, Args)]
@@ -194,11 +192,8 @@ impl MainLoop {
         }
     }
 
-    /// Returns the heartbeat interval: a third of the shortest time left, so that one heartbeat may be lost.
     fn pace(&self) -> HeartbeatPace {
-        let shortest = self.tracker.shortest(Instant::now());
-        let every = shortest
-            .map_or(MAX_HEARTBEAT_INTERVAL, |left| (left / 3).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL));
+        let every = heartbeat_interval(self.tracker.shortest(Instant::now()));
         HeartbeatPace { every, working: self.tracker.has_live() }
     }
 }
