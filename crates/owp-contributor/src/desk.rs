@@ -1,6 +1,7 @@
 //! The contributor's side of the work: what is shown, and what is asked. The command line implements it.
 
 use crate::checks::CheckResult;
+use crate::work::LeaseTime;
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ pub enum Event {
         /// Amount and currency.
         cost: Option<(f64, String)>,
     },
+    /// The time of the lease.
+    Lease(LeaseTime),
     /// A request of the agent that was refused, with the reason.
     Refused(String),
     /// A command of the contract begins.

@@ -142,6 +142,9 @@ pub struct Leased {
     pub task: String,
     /// Lease id.
     pub lease: String,
+    /// Begin of the work under this lease, in milliseconds since 1970 by this machine's clock.
+    #[serde(default)]
+    pub since: Option<i64>,
     /// `owner/name`.
     pub repo: String,
     /// Issue number.
@@ -183,11 +186,14 @@ impl Journal {
     }
 
     /// Goes on with a lease and a contract as they are now. Work that was checked by another contract is checked anew.
-    pub fn renew(&mut self, lease: String, contract: Contract) {
-        if self.leased.contract != contract && (Step::Worked..Step::Pushed).contains(&self.step) {
+    pub fn renew(&mut self, now: Leased) {
+        if self.leased.contract != now.contract && (Step::Worked..Step::Pushed).contains(&self.step) {
             self.step = Step::Prepared;
         }
-        (self.leased.lease, self.leased.contract) = (lease, contract);
+        if self.leased.lease != now.lease {
+            (self.leased.lease, self.leased.since) = (now.lease, now.since);
+        }
+        self.leased.contract = now.contract;
     }
 
     /// Reads the journal of a folder; `None` if there is none or another version wrote it.

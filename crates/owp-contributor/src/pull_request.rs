@@ -121,6 +121,7 @@ mod tests {
             pool: "http://pool".into(),
             task: "t_1".into(),
             lease: "l_1".into(),
+            since: None,
             repo: "acme/rocket".into(),
             issue: Some(7),
             title: "Parse\ndates".into(),

@@ -1,5 +1,6 @@
 //! The agent's rounds: it works, the changes are checked, and it repairs what was found, a bounded number of times.
 
+use super::lease::Reminder;
 use super::{Stop, Work, WorkError, stopped};
 use crate::changes::Changes;
 use crate::checks;
@@ -7,7 +8,9 @@ use crate::desk::Event;
 use crate::journal::Step;
 use crate::prompt::{self, TaskText};
 use crate::session::{Conversation, Setup};
+use std::convert::Infallible;
 use std::path::PathBuf;
+use tokio::time::Instant;
 
 /// What the checks found.
 enum Verdict {
@@ -56,7 +59,7 @@ impl Work<'_> {
         let (tool, version) = conversation.tool();
         self.journal.tool = Some((tool.to_owned(), version.map(str::to_owned)));
         for round in 0..=self.cx.rounds {
-            match self.unless_lost(conversation.prompt(text)).await {
+            match self.unless_lost(self.showing_lease(conversation.prompt(text))).await {
                 Ok(turn) => turn?,
                 Err(stop) => {
                     conversation.cancel();
@@ -83,6 +86,29 @@ impl Work<'_> {
             }
         }
         Ok(Some(stopped("The agent was given no round to work in.")))
+    }
+
+    /// Shows the time of the lease now and then while the agent works.
+    async fn showing_lease<T>(&self, turn: impl Future<Output = T>) -> T {
+        let mut reminder = Reminder::default();
+        let shows = async {
+            loop {
+                let due = reminder.due(&self.cx.lease.borrow(), Instant::now());
+                if let Some(time) = due {
+                    self.cx.desk.show(&Event::Lease(time));
+                }
+                tokio::time::sleep(Reminder::ASKED_EVERY).await;
+            }
+        };
+        tokio::select! {
+            // The first look comes before the agent's first words.
+            biased;
+            never = shows => {
+                let never: Infallible = never;
+                match never {}
+            }
+            ended = turn => ended,
+        }
     }
 
     fn worked(&mut self, tree: String) -> Result<Option<Stop>, WorkError> {

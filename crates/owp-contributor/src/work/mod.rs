@@ -7,6 +7,7 @@
 mod agent;
 mod deliver;
 mod follow;
+mod lease;
 mod pool;
 mod prepare;
 
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use follow::News;
+pub use lease::{LeaseState, LeaseTime};
 
 /// What the work needs, for all tasks of a run.
 #[derive(Clone)]
@@ -63,8 +65,8 @@ pub struct Context {
     pub desk: Arc<dyn Desk>,
     /// Program and arguments of the MCP server for a session of a task.
     pub reporter: Option<(PathBuf, Vec<String>)>,
-    /// Why the lease is lost, once it is.
-    pub lost: watch::Receiver<Option<String>>,
+    /// The lease, kept up to date by its heartbeats.
+    pub lease: watch::Receiver<LeaseState>,
 }
 
 /// How the work ended for now.
@@ -191,16 +193,16 @@ impl<'a> Work<'a> {
 
     /// Returns the reason if the lease is lost.
     fn lost(&self) -> Option<Stop> {
-        let why = self.cx.lost.borrow().clone()?;
+        let why = self.cx.lease.borrow().lost.clone()?;
         Some(Outcome::LeaseLost { why })
     }
 
     /// Runs something until it is done or the lease is lost.
     async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
-        let mut lost = self.cx.lost.clone();
+        let mut lease = self.cx.lease.clone();
         let lost = async {
-            match lost.wait_for(Option::is_some).await {
-                Ok(why) => why.clone().unwrap_or_default(),
+            match lease.wait_for(|lease| lease.lost.is_some()).await {
+                Ok(lease) => lease.lost.clone().unwrap_or_default(),
                 // Nobody watches the lease: a delivered task has none.
                 Err(_) => std::future::pending().await,
             }

@@ -5,9 +5,13 @@ use crate::cli::failure::{print_error, print_line};
 use crate::cli::print::{as_json_line, word, words};
 use crate::cli::untrusted::visible_line;
 use futures_util::future::BoxFuture;
+use owp_base::clock::Clock;
 use owp_contributor::desk::{Desk, Event, Question};
+use owp_contributor::work::LeaseTime;
+use owp_pool::{Span, Timestamp};
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Longer text of an agent is cut in the middle of a run; the transcript has all of it.
@@ -79,6 +83,7 @@ impl Desk for TerminalDesk {
             Event::Tool { title, state } => print_line(&format!("  tool: {} ({state})", word(title))),
             Event::Changed(path) => print_line(&format!("  changed: {}", word(&path.to_string_lossy()))),
             Event::Usage { .. } => print_line(&format!("  {}", usage(event))),
+            Event::Lease(time) => print_line(&format!("  {}", lease(*time))),
             Event::Refused(what) => print_line(&format!("  refused: {}", visible_line(what))),
             Event::Check(what) => print_line(&format!("* Running {}", words(what))),
             Event::Checked(result) => print_line(&format!("  {} {}", result.kind.name(), result.outcome)),
@@ -135,6 +140,29 @@ fn usage(event: &Event) -> String {
     format!("{used} of {size} tokens in use{}", cost.unwrap_or_default())
 }
 
+/// Says how much of a lease is used: `lease: 12 min used, until 21 Nov 2026, 14:05 UTC; heartbeats renew it`.
+fn lease(time: LeaseTime) -> String {
+    let until = until(time).human();
+    if time.ends_soon {
+        let left = Span::secs(secs(time.left));
+        return format!("warning: the lease ends in {left}, {until}, unless the pool renews it");
+    }
+    let used = match Span::minutes(secs(time.used) / 60) {
+        Span(0) => "less than a minute".to_owned(),
+        minutes => minutes.to_string(),
+    };
+    format!("lease: {used} used, until {until}; heartbeats renew it")
+}
+
+/// Returns the end of a lease by this machine's clock.
+fn until(time: LeaseTime) -> Timestamp {
+    Timestamp(Clock::System.now_ms()) + Span::secs(secs(time.left))
+}
+
+fn secs(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX / 1000)
+}
+
 /// Describes an event as JSON.
 fn described(event: &Event) -> Value {
     match event {
@@ -152,8 +180,32 @@ fn described(event: &Event) -> Value {
             let cost = cost.as_ref().map(|(amount, currency)| json!({ "amount": amount, "currency": currency }));
             json!({ "event": "usage", "used": used, "size": size, "cost": cost })
         }
+        Event::Lease(time) => json!({
+            "event": "lease", "used_secs": time.used.as_secs(), "left_secs": time.left.as_secs(),
+            "until": until(*time).rfc3339(), "ends_soon": time.ends_soon,
+        }),
         Event::Refused(what) => json!({ "event": "refused", "text": what }),
         Event::Check(what) => json!({ "event": "check", "text": what }),
         Event::Checked(result) => json!({ "event": "checked", "result": result }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_lease_reads_like_a_sentence() {
+        let of = |used: u64, left: u64, ends_soon| {
+            let time = LeaseTime { used: Duration::from_secs(used), left: Duration::from_secs(left), ends_soon };
+            lease(time)
+        };
+        let fresh = of(20, 7200, false);
+        assert!(fresh.starts_with("lease: less than a minute used, until "), "{fresh}");
+        assert!(fresh.ends_with(" UTC; heartbeats renew it"), "{fresh}");
+        assert!(of(3900, 7200, false).starts_with("lease: 1 h 5 min used, until "));
+        let late = of(3900, 200, true);
+        assert!(late.starts_with("warning: the lease ends in 3 min 20 s, "), "{late}");
+        assert!(late.ends_with(", unless the pool renews it"), "{late}");
     }
 }

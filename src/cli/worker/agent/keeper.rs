@@ -1,33 +1,80 @@
-//! Keeps leases alive while agents work, and notices when one is lost.
+//! Keeps leases alive while agents work, knows their time, and notices when one is lost.
 
+use crate::cli::print::field;
 use crate::cli::worker::holding::{self, Ended, heartbeat_interval};
-use owp_client::Client;
+use owp_base::clock::Clock;
+use owp_client::{Client, segment};
+use owp_contributor::journal::Leased;
+use owp_contributor::work::LeaseState;
+use owp_pool::Timestamp;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const RETRY: Duration = Duration::from_secs(3);
+/// Time to read how long the leases last.
+const READING: Duration = Duration::from_secs(5);
 
-/// The watched leases, and the shortest time that one of them had left when it was first watched.
-#[derive(Default)]
-struct Leases {
-    lost: HashMap<String, watch::Sender<Option<String>>>,
-    shortest: Option<Duration>,
+/// A watched lease.
+struct Lease {
+    task: String,
+    state: watch::Sender<LeaseState>,
 }
 
 /// Shared by the keeper and its heartbeats.
 #[derive(Default)]
 struct Watched {
-    leases: Mutex<Leases>,
+    leases: Mutex<HashMap<String, Lease>>,
     /// A lease was added, which may need faster heartbeats.
     added: Notify,
 }
 
 impl Watched {
-    fn leases(&self) -> MutexGuard<'_, Leases> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the leases that somebody still works under.
+    fn leases(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.retain(|_, lease| lease.state.receiver_count() > 0);
+        leases
+    }
+
+    /// Returns the interval of heartbeats. It follows the whole time of the shortest lease, not what is left of it.
+    fn interval(&self) -> Duration {
+        let leases = self.leases();
+        let times = leases.values().map(|lease| lease.state.borrow().longest);
+        heartbeat_interval(times.filter(|time| !time.is_zero()).min())
+    }
+
+    fn lose(&self, lease: &str, why: &str) {
+        if let Some(lease) = self.leases().get(lease) {
+            lease.state.send_modify(|state| state.lost = Some(why.to_owned()));
+        }
+    }
+
+    /// Gives up the leases whose time is over while the pool does not answer.
+    fn lose_overdue(&self, now: Instant) {
+        for lease in self.leases().values() {
+            lease.state.send_if_modified(|state| {
+                let is_over = state.lost.is_none() && state.is_over(now);
+                if is_over {
+                    state.lost = Some("its time is over, and the pool does not answer.".to_owned());
+                }
+                is_over
+            });
+        }
+    }
+
+    /// Returns the time until the first lease is over.
+    fn first_end(&self, now: Instant) -> Option<Duration> {
+        let leases = self.leases();
+        let open = leases.values().filter_map(|lease| {
+            let state = lease.state.borrow();
+            state.until.filter(|_| state.lost.is_none())
+        });
+        open.min().map(|until| until.saturating_duration_since(now))
     }
 }
 
@@ -44,12 +91,20 @@ impl Keeper {
         Self { watched, beats }
     }
 
-    /// Watches a lease with so much time left: the value becomes the reason when it ends.
-    pub(super) fn watch(&self, lease: &str, left: Option<Duration>) -> watch::Receiver<Option<String>> {
-        let mut leases = self.watched.leases();
-        leases.shortest = leases.shortest.into_iter().chain(left).min();
+    /// Watches a lease with so much time left, as long as the result is kept.
+    pub(super) fn watch(&self, leased: &Leased, left: Option<Duration>) -> watch::Receiver<LeaseState> {
+        let now = Instant::now();
+        let since = leased.since.map(|since| Clock::System.now_ms().saturating_sub(since));
+        let used = Duration::from_millis(since.and_then(|used| u64::try_from(used).ok()).unwrap_or(0));
+        let mut state = LeaseState { begun: now.checked_sub(used), ..LeaseState::default() };
+        if let Some(left) = left {
+            state.set_left(left, now);
+        }
+        let (sender, receiver) = watch::channel(state);
+        let lease = Lease { task: leased.task.clone(), state: sender };
+        self.watched.leases().insert(leased.lease.clone(), lease);
         self.watched.added.notify_one();
-        leases.lost.entry(lease.to_owned()).or_insert_with(|| watch::channel(None).0).subscribe()
+        receiver
     }
 }
 
@@ -62,19 +117,42 @@ impl Drop for Keeper {
 async fn beat(client: Client, watched: Arc<Watched>) {
     loop {
         let answer = holding::beat(&client, "working").await;
-        let ended = answer.as_ref().ok().and_then(|answer| holding::read_ended(&client, answer).ok());
-        for Ended { lease_id, reason, .. } in ended.unwrap_or_default() {
-            // A delivered lease ended as it should.
-            if reason != "delivered"
-                && let Some(lost) = watched.leases().lost.get(&lease_id)
-            {
-                lost.send_replace(Some(explain(&reason)));
+        let pause = match &answer {
+            Ok(answer) => {
+                for Ended { lease_id, reason, .. } in holding::read_ended(&client, answer).unwrap_or_default() {
+                    // A delivered lease ended as it should.
+                    if reason != "delivered" {
+                        watched.lose(&lease_id, &explain(&reason));
+                    }
+                }
+                // A late answer must not hold up the next heartbeat.
+                drop(tokio::time::timeout(READING, read_times(&client, &watched, answer)).await);
+                watched.interval()
             }
-        }
-        let interval = if answer.is_ok() { heartbeat_interval(watched.leases().shortest) } else { RETRY };
+            Err(_) => {
+                let now = Instant::now();
+                watched.lose_overdue(now);
+                watched.first_end(now).unwrap_or(RETRY).min(RETRY)
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(pause) => {}
             () = watched.added.notified() => {}
+        }
+    }
+}
+
+/// Reads how much time the leases have left after a heartbeat, by the pool's clock. What cannot be read stays as it was.
+async fn read_times(client: &Client, watched: &Watched, heartbeat: &Value) {
+    let Some(now) = Timestamp::parse_rfc3339(field(heartbeat, "server_time")) else { return };
+    let all: Vec<(String, String)> =
+        watched.leases().iter().map(|(id, lease)| (id.clone(), lease.task.clone())).collect();
+    for (id, task) in all {
+        let Ok(shown) = client.get(&format!("/v1/tasks/{}", segment(&task))).await else { continue };
+        let Some(until) = Timestamp::parse_rfc3339(field(&shown, "lease_expires_at")) else { continue };
+        let left = Duration::from_millis(u64::try_from((until - now).0).unwrap_or(0));
+        if let Some(lease) = watched.leases().get(&id) {
+            lease.state.send_modify(|state| state.set_left(left, Instant::now()));
         }
     }
 }

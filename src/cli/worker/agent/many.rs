@@ -110,8 +110,10 @@ impl Run<'_> {
         let lease = held.lease_id.clone().unwrap_or_default();
         self.tried.insert(lease.clone());
         once::accept(self.bench, held).await?;
-        let prepared = self.bench.prepare(&held.task_id).while_leased(&self.keeper, &lease, held.time_left());
-        let mut work = Work::take_up(&prepared.cx, self.bench.journal(held)?).map_err(work_failure)?;
+        let journal = self.bench.journal(held)?;
+        let prepared = self.bench.prepare(&held.task_id);
+        let prepared = prepared.while_leased(&self.keeper, &journal.leased, held.time_left());
+        let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
         self.done += 1;
         if let Err(failure) = once::deliver(self.bench, &mut work, self.connection).await {
             self.bench.desk.show(&Event::Note(failure.in_one_line()));

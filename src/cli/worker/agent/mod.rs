@@ -16,6 +16,7 @@ use crate::cli::failure::Failure;
 use clap::{Args, ValueEnum};
 use desk::TerminalDesk;
 use keeper::Keeper;
+use owp_base::clock::Clock;
 use owp_client::Client;
 use owp_config::{Environment, api_url};
 use owp_contributor::agents::{self, Agent};
@@ -25,7 +26,7 @@ use owp_contributor::git::Credentials;
 use owp_contributor::github::{GitHub, GitHubError, Site};
 use owp_contributor::journal::{GIVEN_BACK, Journal, Leased};
 use owp_contributor::session::PermissionMode;
-use owp_contributor::work::{Context, Outcome, WorkError};
+use owp_contributor::work::{Context, LeaseState, Outcome, WorkError};
 use owp_contributor::workspace::Workspaces;
 use secrecy::SecretString;
 use server::TaskServer;
@@ -133,7 +134,7 @@ impl Bench {
             approvals: env.config_home()?.join(FOLDER).join("approved-commands.json"),
             desk: shown,
             reporter: None,
-            lost: tokio::sync::watch::channel(None).1,
+            lease: tokio::sync::watch::channel(LeaseState::default()).1,
         };
         Ok(Self { client, cx, desk, poll: args.poll })
     }
@@ -155,7 +156,7 @@ impl Bench {
         Ok(match read_journal(&self.cx.workspaces, &held.task_id)? {
             // Another pool's task, or a task that was given up, is begun anew.
             Some(mut begun) if begun.is_open_at(&leased.pool) => {
-                begun.renew(leased.lease, leased.contract);
+                begun.renew(leased);
                 begun.agent.clone_from(&self.cx.agent.id);
                 begun
             }
@@ -171,9 +172,9 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Stops the work when the lease ends, which has so much time left.
-    fn while_leased(mut self, keeper: &Keeper, lease: &str, left: Option<Duration>) -> Self {
-        self.cx.lost = keeper.watch(lease, left);
+    /// Keeps the lease alive, which has so much time left, and stops the work when it ends.
+    fn while_leased(mut self, keeper: &Keeper, leased: &Leased, left: Option<Duration>) -> Self {
+        self.cx.lease = keeper.watch(leased, left);
         self
     }
 }
@@ -190,6 +191,7 @@ fn leased(client: &Client, held: &Held) -> Result<Leased, Failure> {
         pool: client.base().to_owned(),
         task: held.task_id.clone(),
         lease: held.lease_id.clone().unwrap_or_default(),
+        since: Some(Clock::System.now_ms()),
         repo: held.repo.clone(),
         issue,
         title: held.title.clone(),

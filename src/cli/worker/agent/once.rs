@@ -55,7 +55,7 @@ pub(in crate::cli::worker) async fn run(
 async fn one(bench: &Bench, args: &DoArgs, connection: &ConnectionArgs) -> Result<(), Failure> {
     let (journal, left) = begin(bench, &args.task).await?;
     let keeper = Keeper::start(bench.client.clone());
-    let prepared = bench.prepare(&journal.leased.task).while_leased(&keeper, &journal.leased.lease, left);
+    let prepared = bench.prepare(&journal.leased.task).while_leased(&keeper, &journal.leased, left);
     let mut work = Work::take_up(&prepared.cx, journal).map_err(work_failure)?;
     deliver(bench, &mut work, connection).await?;
     drop(keeper);
