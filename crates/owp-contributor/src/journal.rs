@@ -81,6 +81,9 @@ pub struct Journal {
     pub handled: Vec<i64>,
     /// Commits whose failed checks were worked on.
     pub handled_checks: Vec<String>,
+    /// Why the last run stopped before the pull request, if it did.
+    #[serde(default)]
+    pub stopped: Option<String>,
     /// How the work ended, in words.
     pub outcome: Option<String>,
 }
@@ -181,6 +184,7 @@ impl Journal {
             review: None,
             handled: Vec::new(),
             handled_checks: Vec::new(),
+            stopped: None,
             outcome: None,
         }
     }

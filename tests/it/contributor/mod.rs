@@ -2,7 +2,9 @@
 
 mod faults;
 mod handshake;
+mod leases;
 mod places;
+mod proxy;
 mod reporting;
 mod safety;
 mod stage;

@@ -1,5 +1,6 @@
 //! GitHub that serves git, a pool, and a contributor with an agent: three programs, and nothing of this machine's settings.
 
+use super::proxy::Proxy;
 use crate::support::program::{app_of, free_port, owp, sandbox};
 use serde_json::{Value, json};
 use std::fs;
@@ -67,9 +68,19 @@ impl Stage {
     /// A repository with this policy, an issue that is a task, and ada's linked worker with the scripted agent.
     pub(crate) fn new(policy: &str) -> Self {
         let mut stage = Self::without_worker(policy);
-        stage.register("ada");
+        let server = stage.url.clone();
+        stage.register("ada", &server);
         stage.label(ISSUE);
         stage
+    }
+
+    /// The same, but the worker reaches the pool through a proxy.
+    pub(crate) fn with_proxy(policy: &str) -> (Self, Proxy) {
+        let mut stage = Self::without_worker(policy);
+        let proxy = Proxy::start(&stage.runtime, &stage.url);
+        stage.register("ada", &proxy.url);
+        stage.label(ISSUE);
+        (stage, proxy)
     }
 
     fn without_worker(policy: &str) -> Self {
@@ -196,9 +207,9 @@ impl Stage {
     }
 
     /// Registers a worker, and links it to its GitHub account with a comment.
-    fn register(&mut self, login: &str) {
+    fn register(&mut self, login: &str, server: &str) {
         let mut command =
-            self.worker(&["register", "--server", &self.url, "--github", login, "--name", "laptop", "--json"]);
+            self.worker(&["register", "--server", server, "--github", login, "--name", "laptop", "--json"]);
         let ended = Ended::of(&command.output().unwrap());
         assert_eq!(ended.code, Some(0), "{}", ended.all());
         let told: Value = serde_json::from_str(&ended.stdout).unwrap();

@@ -135,8 +135,9 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// If the task's folder cannot be used.
-    pub fn take_up(cx: &'a Context, journal: Journal) -> Result<Self, WorkError> {
+    pub fn take_up(cx: &'a Context, mut journal: Journal) -> Result<Self, WorkError> {
         let workspace = prepare::workspace(cx, &journal)?;
+        journal.stopped = None;
         journal.write(&workspace.folder)?;
         let environment = ChildEnvironment::new(&cx.environment, &cx.agent.env);
         let may_differ = journal.step == Step::Committed;
@@ -149,11 +150,24 @@ impl<'a> Work<'a> {
         &self.journal
     }
 
-    /// Does the steps that are left, up to the report of the pull request.
+    /// Does the steps that are left, up to the report of the pull request. The journal says why it stopped before.
     ///
     /// # Errors
     /// If git, GitHub, the agent or the pool fails. What is done stays done.
     pub async fn deliver(&mut self) -> Result<Outcome, WorkError> {
+        let ended = self.do_steps().await;
+        let why = match &ended {
+            Ok(Outcome::Delivered { .. }) => return ended,
+            Ok(Outcome::Stopped { why } | Outcome::LeaseLost { why }) => why.clone(),
+            Ok(Outcome::AiRefused) => "The repository refuses AI tools.".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.journal.stopped = Some(why);
+        self.journal.write(&self.workspace.folder)?;
+        ended
+    }
+
+    async fn do_steps(&mut self) -> Result<Outcome, WorkError> {
         loop {
             let stop = match self.journal.step {
                 Step::Leased => self.prepare().await?,
