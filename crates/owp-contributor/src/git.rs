@@ -32,11 +32,14 @@ const REDIRECTIONS: [&str; 15] = [
     "GIT_WORK_TREE",
 ];
 /// Settings of every command.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("credential.helper", ""),
     ("gc.auto", "0"),
+    // A transfer that stands still for two minutes is given up.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "120"),
     ("protocol.ext.allow", "never"),
     ("submodule.recurse", "false"),
 ];

@@ -3,6 +3,7 @@
 //! Reads are repeated a few times when GitHub fails. A write whose response was lost is never repeated blindly: the
 //! caller looks for its effect first ([`GitHub::find_pull`]); forking has none beyond the first time.
 
+use crate::process::spoken;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use url::Url;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts of a read.
 const ATTEMPTS: u32 = 4;
 /// Pages of reviews and comments that are read: 500 of each.
@@ -57,6 +57,7 @@ pub struct GitHub {
     http: reqwest::Client,
     api: String,
     token: SecretString,
+    timeout: Duration,
 }
 
 /// The contributor's account.
@@ -171,14 +172,14 @@ pub struct FailedRun {
 }
 
 impl GitHub {
-    /// Connects to an API, such as `https://api.github.com`.
+    /// Connects to an API, such as `https://api.github.com`. The timeout is that of each request.
     ///
     /// # Errors
     /// If no HTTP client can be made.
-    pub fn new(api: &str, token: SecretString) -> Result<Self, GitHubError> {
-        let http = reqwest::Client::builder().user_agent(concat!("owp/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT);
+    pub fn new(api: &str, token: SecretString, timeout: Duration) -> Result<Self, GitHubError> {
+        let http = reqwest::Client::builder().user_agent(concat!("owp/", env!("CARGO_PKG_VERSION"))).timeout(timeout);
         let http = http.build().map_err(|error| GitHubError::Unavailable(error.to_string()))?;
-        Ok(Self { http, api: api.trim_end_matches('/').to_owned(), token })
+        Ok(Self { http, api: api.trim_end_matches('/').to_owned(), token, timeout })
     }
 
     /// Returns the token's account.
@@ -326,7 +327,13 @@ impl GitHub {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder, action: &str) -> Result<T, GitHubError> {
-        let unavailable = |error: reqwest::Error| GitHubError::Unavailable(error.without_url().to_string());
+        let unavailable = |error: reqwest::Error| {
+            GitHubError::Unavailable(if error.is_timeout() {
+                format!("it did not answer within {}", spoken(self.timeout))
+            } else {
+                error.without_url().to_string()
+            })
+        };
         let response = request.send().await.map_err(unavailable)?;
         let status = response.status();
         let is_limited = status == StatusCode::TOO_MANY_REQUESTS

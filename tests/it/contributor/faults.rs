@@ -1,4 +1,4 @@
-//! GitHub answers wrongly once, at each call that a contributor's program makes: the same command goes on, and there is
+//! GitHub answers wrongly or too late once, at each call that a contributor's program makes: the same command goes on, and there is
 //! one pull request with one commit in the end.
 
 use super::stage::{ISSUE, MENDED, REPO, Stage};
@@ -67,4 +67,33 @@ fn at_the_search_for_a_pull_request() {
 #[test]
 fn at_the_opening_of_the_pull_request() {
     fails_once("POST", &format!("/repos/{REPO}/pulls"));
+}
+
+/// Lets one call wait longer than the contributor does; returns the first run, which was told to wait 10 seconds.
+fn waits_too_long(stage: &Stage, method: &str, path: &str) -> super::stage::Ended {
+    stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
+    let slow = json!({ "kind": "slow", "ms": 600_000, "method": method, "path": path, "victim": "user" });
+    stage.github("mona", "POST", "/_sandbox/faults", &slow);
+    stage.work(&["--yes", "--github-timeout", "10s"])
+}
+
+#[test]
+fn a_question_that_is_answered_too_late_is_asked_again() {
+    let stage = Stage::new("contract: { ai: disclose }\n");
+    let done = waits_too_long(&stage, "GET", "/user");
+    assert_eq!(done.code, Some(0), "{}", done.all());
+    assert_eq!(stage.pulls().len(), 1);
+}
+
+#[test]
+fn a_pull_request_that_is_not_opened_in_time_is_opened_by_the_next_run() {
+    let stage = Stage::new("contract: { ai: disclose }\n");
+    let first = waits_too_long(&stage, "POST", &format!("/repos/{REPO}/pulls"));
+    let told = "GitHub is not available (it did not answer within 10 seconds).";
+    assert!(first.code == Some(1) && first.stderr.contains(told), "{}", first.all());
+    assert!(stage.step() == "pushed" && stage.pulls().is_empty());
+    let second = stage.work(&["--yes"]);
+    assert_eq!(second.code, Some(0), "{}", second.all());
+    let pulls = stage.pulls();
+    assert_eq!((pulls.len(), stage.commits(&pulls[0]).len()), (1, 1));
 }

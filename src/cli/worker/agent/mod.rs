@@ -60,6 +60,9 @@ pub(super) struct WorkArgs {
     /// Organization to fork into, instead of your own account
     #[arg(long, value_name = "ORGANIZATION")]
     fork_to: Option<String>,
+    /// Longest wait for one answer of GitHub
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::cli::values::duration)]
+    github_timeout: Duration,
     /// Interval at which GitHub is asked what became of the pull request
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = crate::cli::values::duration)]
     poll: Duration,
@@ -112,7 +115,7 @@ impl Bench {
                 .next("Set it to GitHub's REST API, such as https://api.github.com, or unset it.")
         })?;
         let token = github_token(env, &site).await?;
-        let github = GitHub::new(&site.api, token.clone()).map_err(github_failure)?;
+        let github = GitHub::new(&site.api, token.clone(), args.github_timeout).map_err(github_failure)?;
         let me = github.me().await.map_err(github_failure)?;
         let desk = Arc::new(TerminalDesk::new(connection.json));
         let shown: Arc<dyn Desk> = Arc::<TerminalDesk>::clone(&desk);
