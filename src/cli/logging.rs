@@ -15,8 +15,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Target of the setup token's event. No filter suppresses it: without the token nobody can register the App.
 pub(super) const SETUP_TARGET: &str = "owp::setup";
 
-/// Level of the MCP library, which logs every connection at `info`; a filter that names it wins.
-const MCP_LIBRARY: &str = "rmcp=warn";
+/// Level of the MCP library, which logs every connection at `info` and every mistake of a client at `warn`, so that clients
+/// could fill the log; a filter that names it wins.
+const MCP_LIBRARY: &str = "rmcp=error";
 
 /// Initialises logging for the process; an existing logger is kept.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
@@ -48,7 +49,7 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
     }
     let setup = format!("{SETUP_TARGET}=info").parse().map_err(|_| wrong(SETUP_TARGET))?;
     let given = EnvFilter::try_new(parts.join(",")).ok().filter(|_| !parts.is_empty()).ok_or_else(|| wrong(text))?;
-    let filter = match given.max_level_hint() > Some(LevelFilter::WARN) {
+    let filter = match given.max_level_hint() > Some(LevelFilter::ERROR) {
         true => EnvFilter::try_new(format!("{MCP_LIBRARY},{}", parts.join(","))).map_err(|_| wrong(text))?,
         false => given,
     };

@@ -146,7 +146,15 @@ fn no_filter_silences_the_setup_token() {
 
 #[test]
 fn the_mcp_library_is_quiet_unless_a_filter_names_it() {
-    for (text, most) in [("info", 0), ("debug", 0), ("error", 0), ("info,rmcp=info", 1), ("rmcp=debug", 1)] {
+    for (text, most) in [
+        ("info", 0),
+        ("debug", 0),
+        ("warn", 0),
+        ("error", 0),
+        ("info,rmcp=info", 2),
+        ("warn,rmcp=warn", 1),
+        ("rmcp=debug", 2),
+    ] {
         let paper = Paper::default();
         let writer = {
             let paper = paper.clone();
@@ -154,6 +162,7 @@ fn the_mcp_library_is_quiet_unless_a_filter_names_it() {
         };
         tracing::subscriber::with_default(in_words(filter(text).unwrap(), writer, false), || {
             tracing::info!(target: "rmcp::service", "a connection");
+            tracing::warn!(target: "rmcp::service", "a mistake of a client");
         });
         assert_eq!(paper.lines().iter().filter(|line| !line.is_empty()).count(), most, "{text}");
     }
