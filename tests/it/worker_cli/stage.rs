@@ -30,8 +30,13 @@ pub(crate) struct Ended {
 impl Stage {
     /// A pool with a repository whose budget is five.
     pub(crate) fn new() -> Self {
+        Self::with_settings(&[])
+    }
+
+    /// The same, with variables of the pool's environment.
+    pub(crate) fn with_settings(settings: &[(&str, &str)]) -> Self {
         let mut stage = Self::without_pool();
-        stage.start();
+        stage.start_with(settings);
         stage.repo(5);
         stage
     }
@@ -45,9 +50,18 @@ impl Stage {
 
     /// Starts the pool, on the database there is.
     pub(crate) fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, settings: &[(&str, &str)]) {
         let listen = self.url.trim_start_matches("http://").to_owned();
         let mut serve = owp(&["serve", "--listen", &listen, "--database", "sqlite:pool.db"]);
-        serve.current_dir(self.folder.path()).env("OWP_ADMIN_TOKEN", ADMIN).stdout(Stdio::null()).stderr(Stdio::null());
+        serve
+            .current_dir(self.folder.path())
+            .env("OWP_ADMIN_TOKEN", ADMIN)
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         self.running = Some(serve.spawn().unwrap());
         let since = Instant::now();
         while self.call("GET", "/readyz", None, &Value::Null).is_none() {

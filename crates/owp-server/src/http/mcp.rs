@@ -5,15 +5,17 @@ use super::ApiState;
 use super::auth::AuthenticatedWorker;
 use super::body::{API_BYTES, collect};
 use super::problem::Failure;
+use crate::wire::ProblemKind;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Extension, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, http};
 use data_encoding::HEXLOWER;
 use owp_base::clock::Entropy;
+use owp_config::IpRange;
 use owp_mcp::{Access, Call, ClientError, Pool, PoolServer, Problem};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -22,6 +24,10 @@ use tower::ServiceExt;
 
 /// Headers of the caller that its REST calls carry too: the credentials, and what names its address behind a proxy.
 const PASSED_ON: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("x-forwarded-for")];
+/// Host that a proxy was asked for.
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Characters of a foreign host name that are repeated to the caller.
+const HOST_MAX_CHARS: usize = 100;
 /// Size limit of a REST response.
 const RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -37,13 +43,61 @@ pub(super) async fn serve(
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
+    let settings = api.engine.settings();
+    let access = Access::new(settings.public_url.all());
+    check_host(&access, &settings.trusted_proxies, &parts)?;
+    let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     // Held until the response: the limits on memory for bodies are those of REST.
     let body = collect(&api, &parts, body, API_BYTES).await?;
     let pool = InProcess::new(rest, &parts, api.engine.store().entropy().clone());
-    let access = Access::new(api.engine.settings().public_url.get());
     let request = http::Request::from_parts(parts, Body::from(body.bytes.clone()));
     let response = owp_mcp::answer(PoolServer::new(Arc::new(pool)), access, API_BYTES, request).await;
-    Ok(response.map(Body::new).into_response())
+    match problem(response.status(), response.headers(), is_json) {
+        Some(problem) => Err(problem),
+        None => Ok(response.map(Body::new).into_response()),
+    }
+}
+
+/// Rejects requests that name a host of others. A trusted proxy says which one it was asked for, if it is not the one
+/// that it asks for itself.
+fn check_host(access: &Access, proxies: &[IpRange], parts: &Parts) -> Result<(), Failure> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let is_proxy = peer.is_some_and(|ConnectInfo(peer)| proxies.iter().any(|range| range.contains(peer.ip())));
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let forwarded = parts.headers.get_all(FORWARDED_HOST).iter().next_back().filter(|_| is_proxy).map(text);
+    let forwarded = forwarded.and_then(|hosts| hosts.rsplit(',').next().map(|host| host.trim().to_owned()));
+    let host = forwarded.or_else(|| parts.headers.get(HOST).map(text));
+    let host = host.or_else(|| parts.uri.authority().map(ToString::to_string)).unwrap_or_default();
+    if access.allows_host(&host) {
+        return Ok(());
+    }
+    let shown: String = host.chars().filter(|c| !c.is_control()).take(HOST_MAX_CHARS).collect();
+    let detail = format!(
+        "This pool is not known as `{shown}`. Call it at its public address or at an IP address; if the name is the \
+         pool's, set OWP_PUBLIC_URL to its address there."
+    );
+    Err(Failure::new(ProblemKind::ForeignAddress, detail))
+}
+
+/// Returns the problem for an error below the protocol. Errors of the protocol have a body of JSON.
+fn problem(status: StatusCode, headers: &HeaderMap, is_json: bool) -> Option<Failure> {
+    let has_json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if has_json || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    let (kind, detail) = match status {
+        StatusCode::FORBIDDEN => (ProblemKind::ForeignAddress, "Web pages of other origins cannot call the pool."),
+        StatusCode::NOT_ACCEPTABLE => {
+            (ProblemKind::NotAcceptable, "The Accept header must name application/json and text/event-stream.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => (ProblemKind::TooLarge, "The body is too large."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if !is_json => {
+            (ProblemKind::UnsupportedMediaType, "The Content-Type must be application/json.")
+        }
+        status if status.is_server_error() => return Some(Failure::internal(&format!("/mcp answered {status}"))),
+        _ => (ProblemKind::MalformedBody, "The body is not a message of JSON-RPC 2.0."),
+    };
+    Some(Failure::new(kind, detail))
 }
 
 /// This server's REST interface, as one caller calls it.

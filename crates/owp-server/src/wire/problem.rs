@@ -99,6 +99,15 @@ problem_kinds! {
     /// The path exists but does not support the method.
     MethodNotAllowed => "method-not-allowed", 405, "The method is not allowed here",
         "The path does not support this method. The `Allow` header lists the methods it supports.";
+    /// `/mcp` was called at a host name or from a web page that is not the pool's.
+    ForeignAddress => "foreign-address", 403, "The address is not the pool's",
+        "`/mcp` answers only at the pool's own address, so that web pages cannot reach it through a host name of theirs. Call it at the pool's public address (`OWP_PUBLIC_URL`) or at an IP address.";
+    /// The client does not accept the form of the response.
+    NotAcceptable => "not-acceptable", 406, "The response has another form",
+        "The `Accept` header of a call to `/mcp` must name `application/json` and `text/event-stream`.";
+    /// The body's type is not supported.
+    UnsupportedMediaType => "unsupported-media-type", 415, "The body has another form",
+        "Send `Content-Type: application/json`.";
     /// The request names an unknown repository.
     UnknownRepo => "unknown-repository", 400, "The repository is not known",
         "Create the repository with `POST /v1/admin/repos` first, or install the App on it.";
