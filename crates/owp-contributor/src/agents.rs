@@ -26,6 +26,8 @@ pub struct Agent {
     pub launch: Launch,
     /// Command that prints its version.
     pub version: Vec<String>,
+    /// Oldest major version of Node.js that it runs on, if it needs Node.js.
+    pub node: Option<u32>,
     /// Variables of the environment that it may see.
     pub env: Vec<String>,
     /// Session modes in which it asks before it acts, the best first.
@@ -88,6 +90,7 @@ struct Entry {
     command: Option<Vec<String>>,
     prompt: Option<Vec<String>>,
     version: Option<Vec<String>>,
+    node: Option<u32>,
     env: Option<Vec<String>>,
     modes: Option<Vec<String>>,
     source: Option<String>,
@@ -129,16 +132,17 @@ pub fn find(agents: Vec<Agent>, name: &str) -> Result<Agent, AgentsError> {
 
 impl Entry {
     fn over(self, known: Self) -> Self {
-        // Whoever names one way of starting does not want the other.
-        let (command, prompt) = match (self.command, self.prompt) {
-            (None, None) => (known.command, known.prompt),
-            own => own,
+        // Whoever names one way of starting does not want the other, nor what it needs.
+        let (command, prompt, node) = match (self.command, self.prompt) {
+            (None, None) => (known.command, known.prompt, self.node.or(known.node)),
+            (command, prompt) => (command, prompt, self.node),
         };
         Self {
             name: self.name.or(known.name),
             command,
             prompt,
             version: self.version.or(known.version),
+            node,
             env: self.env.or(known.env),
             modes: self.modes.or(known.modes),
             source: self.source.or(known.source),
@@ -156,6 +160,7 @@ impl Entry {
             name: self.name.unwrap_or_else(|| id.clone()),
             launch,
             version: self.version.unwrap_or_default(),
+            node: self.node,
             env: self.env.unwrap_or_default(),
             modes: self.modes.unwrap_or_default(),
             source: self.source.unwrap_or_default(),
@@ -180,7 +185,20 @@ pub fn find_program(name: &str, environment: &ChildEnvironment) -> Option<PathBu
 
 /// Asks an agent's program for its version; `None` if it is not installed or does not say.
 pub async fn version(agent: &Agent, environment: &ChildEnvironment) -> Option<String> {
-    let (program, arguments) = agent.version.split_first()?;
+    first_line(&agent.version, environment).await
+}
+
+/// Explains that this machine's Node.js is too old for an agent, if it is.
+pub(crate) async fn node_is_too_old(agent: &Agent, environment: &ChildEnvironment) -> Option<String> {
+    let needed = agent.node?;
+    let installed = first_line(&["node".to_owned(), "--version".to_owned()], environment).await?;
+    let major: u32 = installed.trim_start_matches('v').split('.').next()?.parse().ok()?;
+    (major < needed).then(|| format!("it needs Node.js {needed} or newer, and `node` is {installed}"))
+}
+
+/// Runs a command and returns the first line that it prints.
+async fn first_line(words: &[String], environment: &ChildEnvironment) -> Option<String> {
+    let (program, arguments) = words.split_first()?;
     let program = find_program(program, environment)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -204,6 +222,7 @@ mod tests {
         let ids: Vec<_> = agents.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["aider", "claude", "codex", "copilot", "cursor", "gemini", "goose", "opencode"]);
         for agent in &agents {
+            assert!(agent.node.is_none_or(|_| agent.launch.program() == "npx"), "{agent:?}");
             assert!(agent.source.starts_with("https://") && !agent.version.is_empty(), "{agent:?}");
             assert_eq!(matches!(agent.launch, Launch::Prompt(_)), agent.id == "aider");
         }
@@ -218,6 +237,7 @@ mod tests {
         let agents = read(&file).unwrap();
         let claude = find(agents.clone(), "Claude").unwrap();
         assert_eq!((claude.name.as_str(), claude.launch.line().as_str()), ("Claude Code", "my-claude"));
+        assert_eq!(claude.node, None, "the package's own command needed it");
         assert_eq!(
             find(agents.clone(), "mine").unwrap().launch,
             Launch::Prompt(vec!["tool".into(), "{prompt}".into()])

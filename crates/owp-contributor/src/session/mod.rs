@@ -7,18 +7,18 @@ mod protocol;
 mod terminals;
 mod transcript;
 
-use crate::agents::{Agent, Launch};
+use crate::agents::{Agent, Launch, node_is_too_old};
 use crate::desk::Desk;
 use crate::environment::ChildEnvironment;
 use crate::process::{Running, spoken};
 use agent_client_protocol::v1::schema::StopReason;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use permission::PermissionMode;
-pub use protocol::{Handshake, SignIn, handshake};
+pub use protocol::{Handshake, SignIn};
 
 /// Time for an agent to end its turn after it was told to.
 const CANCELLATION: Duration = Duration::from_secs(5);
@@ -66,6 +66,16 @@ pub enum AgentError {
     },
 }
 
+impl AgentError {
+    /// Adds a reason to an error of a program that does not run.
+    fn because(mut self, why: Option<String>) -> Self {
+        if let (Self::Start { cause, .. } | Self::Stopped { cause, .. }, Some(why)) = (&mut self, why) {
+            *cause = format!("{cause}; {why}");
+        }
+        self
+    }
+}
+
 /// What a conversation needs.
 #[derive(Clone)]
 pub struct Setup {
@@ -85,6 +95,22 @@ pub struct Setup {
     pub desk: Arc<dyn Desk>,
     /// Program and arguments of an MCP server for the session, with which the agent can report.
     pub reporter: Option<(PathBuf, Vec<String>)>,
+}
+
+/// Starts an agent, asks what it says of itself, and tries to open a session in an empty folder.
+///
+/// # Errors
+/// If it cannot be started or does not answer.
+pub async fn handshake(
+    agent: &Agent,
+    folder: &Path,
+    environment: &ChildEnvironment,
+    desk: Arc<dyn Desk>,
+) -> Result<Handshake, AgentError> {
+    match protocol::handshake(agent, folder, environment, desk).await {
+        Err(error) => Err(error.because(node_is_too_old(agent, environment).await)),
+        told => told,
+    }
 }
 
 /// A conversation. Dropping it ends the agent and all that it started.
@@ -111,7 +137,13 @@ impl Conversation {
     /// If it cannot be started, or wants its user to sign in.
     pub async fn start(setup: Setup) -> Result<Self, AgentError> {
         match setup.agent.launch.clone() {
-            Launch::Protocol(_) => protocol::start(setup).await,
+            Launch::Protocol(_) => {
+                let (agent, environment) = (setup.agent.clone(), setup.environment.clone());
+                match protocol::start(setup).await {
+                    Err(error) => Err(error.because(node_is_too_old(&agent, &environment).await)),
+                    started => started,
+                }
+            }
             Launch::Prompt(words) => command::start(setup, words).await,
         }
     }

@@ -123,10 +123,7 @@ pub(super) async fn start(setup: Setup) -> Result<Conversation, AgentError> {
 }
 
 /// Starts an agent, asks what it says of itself, and tries to open a session in an empty folder.
-///
-/// # Errors
-/// If it cannot be started or does not answer.
-pub async fn handshake(
+pub(super) async fn handshake(
     agent: &Agent,
     folder: &Path,
     environment: &ChildEnvironment,
