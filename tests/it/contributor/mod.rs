@@ -3,6 +3,7 @@
 mod faults;
 mod handshake;
 mod leases;
+mod machine;
 mod places;
 mod proxy;
 mod reporting;
