@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+/// Waits until its standard input ends, which is when this program has ended, however it did; then ends its own group.
+const GUARD: &str = "trap '' HUP INT TERM; read -r _; kill -9 0";
 /// Time for the rest of the output after a process was ended.
 const DRAINING: Duration = Duration::from_secs(2);
 
@@ -89,11 +91,12 @@ impl Tail {
     }
 }
 
-/// A running process; dropping it ends all that it started.
+/// A running process; dropping it ends all that it started, and so does the end of this program.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) child: Child,
     group: Option<Pid>,
+    _guard: Option<Child>,
 }
 
 impl Running {
@@ -105,13 +108,15 @@ impl Running {
         environment.apply(&mut command);
         let child = command.current_dir(folder).env("PWD", folder).process_group(0).kill_on_drop(true).spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { child, group })
+        // Without a guard, only a killed program leaves processes behind.
+        let guard = group.and_then(|group| guard(group, environment).ok());
+        Ok(Self { child, group, _guard: guard })
     }
 
     /// Ends the process and all that it started.
     pub(crate) fn kill(&mut self) {
-        // The group's number may belong to others once its leader was waited for and all members are gone; until then
-        // the kernel keeps it.
+        // The group's number may belong to others once its leader was waited for and all members are gone. The guard is
+        // a member, so the kernel keeps the number until then.
         if let Some(group) = self.group.take() {
             let _gone = kill_process_group(group, Signal::KILL);
         }
@@ -122,6 +127,14 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Starts a member of a process group that ends the group when this program is killed and cannot do it.
+fn guard(group: Pid, environment: &ChildEnvironment) -> std::io::Result<Child> {
+    let mut command = Command::new("sh");
+    environment.apply(&mut command);
+    command.args(["-c", GUARD]).current_dir("/").process_group(group.as_raw_nonzero().get());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()
 }
 
 /// Runs a shell command to its end.

@@ -3,7 +3,7 @@
 use super::stage::{ISSUE, MENDED, POLICY, REPO, Stage};
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 const PLAIN: &str = "contract: { ai: disclose }\n";
 
@@ -118,6 +118,27 @@ fn an_agent_that_hangs_or_dies_is_ended_and_its_work_kept() {
     stage.script(&json!([[{ "say": "It is done already." }]]));
     let done = stage.work(&["--yes"]);
     assert_eq!(done.code, Some(0), "the work of the first agent is used: {}", done.all());
+}
+
+#[test]
+fn an_agent_does_not_outlive_the_program_however_that_ends() {
+    let stage = Stage::new(PLAIN);
+    // It never reads its input again, so it does not notice that it is closed.
+    stage.script(&json!([[{ "own_run": "echo $$ > ../pid.new; mv ../pid.new ../pid; exec sleep 600" }]]));
+    let task = stage.task_id(ISSUE);
+    let mut command = stage.worker(&["do", &task, "--agent", "scripted", "--no-follow", "--yes"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    stage.until("the agent works", || stage.copy().join("pid").exists());
+    let pid = fs::read_to_string(stage.copy().join("pid")).unwrap();
+    // Whoever adopts the process may leave it as a zombie.
+    let runs = || {
+        let shown = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
+        !matches!(String::from_utf8_lossy(&shown.stdout).trim().chars().next(), None | Some('Z'))
+    };
+    assert!(runs());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.until("the agent has ended", || !runs());
 }
 
 #[test]
