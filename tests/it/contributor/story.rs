@@ -20,7 +20,8 @@ fn a_lease_becomes_a_tested_and_linked_pull_request_and_is_merged() {
     for part in [
         "test: sh test.sh",
         "now and for later tasks",
-        "lease: less than a minute used, until ",
+        " min used, until ",
+        "; heartbeats renew it",
         "plan: Find the missing number (in progress)",
         "tool: Read countdown.sh (done)",
         "1200 of 200000 tokens in use, 0.25 USD",

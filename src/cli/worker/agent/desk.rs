@@ -148,7 +148,7 @@ fn lease(time: LeaseTime) -> String {
         return format!("warning: the lease ends in {left}, {until}, unless the pool renews it");
     }
     let used = match Span::minutes(secs(time.used) / 60) {
-        Span(0) => "less than a minute".to_owned(),
+        Span(0) => "0 min".to_owned(),
         minutes => minutes.to_string(),
     };
     format!("lease: {used} used, until {until}; heartbeats renew it")
@@ -201,7 +201,7 @@ mod tests {
             lease(time)
         };
         let fresh = of(20, 7200, false);
-        assert!(fresh.starts_with("lease: less than a minute used, until "), "{fresh}");
+        assert!(fresh.starts_with("lease: 0 min used, until "), "{fresh}");
         assert!(fresh.ends_with(" UTC; heartbeats renew it"), "{fresh}");
         assert!(of(3900, 7200, false).starts_with("lease: 1 h 5 min used, until "));
         let late = of(3900, 200, true);
