@@ -27,11 +27,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 
 /// Time for a program to start and answer; a package may have to be fetched first.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 const ERRORS_MAX_BYTES: usize = 16 * 1024;
+
+/// Time for the rest of an agent's error output after it failed.
+const DRAINING: Duration = Duration::from_secs(2);
 
 type Agentward = ConnectionTo<agent_client_protocol::Agent>;
 
@@ -57,12 +61,27 @@ pub enum SignIn {
     Unknown,
 }
 
+/// The end of an agent's error output, while it is read.
+struct Errors {
+    tail: Tail,
+    reading: JoinHandle<()>,
+}
+
+impl Errors {
+    /// Returns the last line, after the output has ended or some time.
+    async fn last_line(self) -> Option<String> {
+        drop(tokio::time::timeout(DRAINING, self.reading).await);
+        let (text, _) = self.tail.text();
+        text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+    }
+}
+
 /// Starts the agent's program.
 fn launch(
     agent: &Agent,
     tree: &Path,
     environment: &ChildEnvironment,
-) -> Result<(Running, ChildStdin, ChildStdout, Tail), AgentError> {
+) -> Result<(Running, ChildStdin, ChildStdout, Errors), AgentError> {
     let failed = |cause: String| AgentError::Start { name: agent.name.clone(), cause };
     let Launch::Protocol(words) = &agent.launch else {
         return Err(failed("it does not speak the protocol".to_owned()));
@@ -74,10 +93,10 @@ fn launch(
     let mut running = Running::start(command, tree, environment).map_err(|error| failed(error.to_string()))?;
     let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(failed("it has no pipes".to_owned())) };
-    let errors = Tail::new(ERRORS_MAX_BYTES);
-    let tail = errors.clone();
-    tokio::spawn(async move { tail.follow(stderr).await });
-    Ok((running, stdin, stdout, errors))
+    let tail = Tail::new(ERRORS_MAX_BYTES);
+    let follows = tail.clone();
+    let reading = tokio::spawn(async move { follows.follow(stderr).await });
+    Ok((running, stdin, stdout, Errors { tail, reading }))
 }
 
 /// Starts an agent and opens a session in the worktree.
@@ -104,16 +123,18 @@ pub(super) async fn start(setup: Setup) -> Result<Conversation, AgentError> {
             drop(ready.send(Err(error)));
         }
     });
-    let said = |cause: &str| {
-        let (text, _) = errors.text();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        if last.is_empty() { cause.to_owned() } else { format!("{cause}; it said: {last}") }
+    let said = async |cause: &str| match errors.last_line().await {
+        Some(last) => format!("{cause}; it said: {last}"),
+        None => cause.to_owned(),
     };
     let answer = tokio::time::timeout(START_TIMEOUT, opened).await;
     let opened = match answer {
-        Err(_) => return Err(failed(said(&format!("it does not answer within {} seconds", START_TIMEOUT.as_secs())))),
-        Ok(Err(_)) => return Err(failed(said("it ended before it opened a session"))),
-        Ok(Ok(Err(error))) => return Err(explained(&name, &error, &said(&error.message))),
+        Err(_) => {
+            let cause = format!("it does not answer within {} seconds", START_TIMEOUT.as_secs());
+            return Err(failed(said(&cause).await));
+        }
+        Ok(Err(_)) => return Err(failed(said("it ended before it opened a session").await)),
+        Ok(Ok(Err(error))) => return Err(explained(&name, &error, &said(&error.message).await)),
         Ok(Ok(Ok(opened))) => opened,
     };
     let (tool, version) = opened.agent_info.map_or((name.clone(), None), |info| {
@@ -161,8 +182,7 @@ pub(super) async fn handshake(
     });
     let talked = tokio::time::timeout(START_TIMEOUT, talk).await;
     let Some(about) = about else {
-        let (text, _) = errors.text();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it does not answer").to_owned();
+        let last = errors.last_line().await.unwrap_or_else(|| "it does not answer".to_owned());
         return Err(match talked {
             Ok(Err(error)) => failed(format!("{}; {last}", error.message)),
             _ => failed(last),
