@@ -14,7 +14,7 @@ fn with_program(stage: &Stage, name: &str, script: &str) -> String {
     let program = folder.join(name);
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
-    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+    format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().to_string_lossy())
 }
 
 /// Works on the task without `GITHUB_TOKEN`, but with a `gh` of this script.

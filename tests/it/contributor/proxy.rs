@@ -5,7 +5,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::response::{IntoResponse, Response};
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use owp_base::clock::Clock;
+use owp_pool::{Span, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -68,6 +69,11 @@ impl Proxy {
     }
 }
 
+/// Returns a time so many seconds from now, as the pool writes it.
+fn in_secs(secs: i64) -> String {
+    (Timestamp(Clock::System.now_ms()) + Span::secs(secs)).rfc3339()
+}
+
 async fn pass_on(State(pool): State<Pool>, request: Request) -> Response {
     if pool.changes.lock().unwrap().cut {
         return StatusCode::BAD_GATEWAY.into_response();
@@ -97,7 +103,7 @@ impl Changes {
         if path == "/v1/workers/heartbeat" {
             self.heartbeats += 1;
             if std::mem::take(&mut self.expired) {
-                let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+                let now = in_secs(0);
                 told["ended"] = json!([{
                     "lease_id": self.lease, "task_id": self.task, "reason": "expired", "ended_at": now,
                 }]);
@@ -115,7 +121,7 @@ impl Changes {
             (self.lease, self.task) = (lease.clone(), task.clone());
         }
         if let Some(secs) = self.secs {
-            let until = (Utc::now() + TimeDelta::seconds(secs)).to_rfc3339_opts(SecondsFormat::Millis, true);
+            let until = in_secs(secs);
             for (name, short) in [("lease_expires_in_secs", json!(secs)), ("lease_expires_at", json!(until))] {
                 if let Some(value) = fields.get_mut(name).filter(|value| !value.is_null()) {
                     *value = short;
