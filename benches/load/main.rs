@@ -8,8 +8,10 @@ mod fill;
 mod limit;
 mod measure;
 mod memory;
+mod pages;
 mod scenarios;
 mod server;
+mod value;
 
 use fill::{Fill, Head};
 use measure::Measured;
@@ -20,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
+use value::Asking;
 
 /// Names a program to measure instead of this build's, for a comparison.
 const BINARY: &str = "OWP_BENCH_BINARY";
@@ -40,7 +43,7 @@ async fn main() -> ExitCode {
         return check(&bench).await;
     }
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|part| part == name));
-    let (mut all, mut memory) = (Vec::new(), Vec::new());
+    let (mut all, mut others) = (Vec::new(), Vec::new());
     println!(
         "{:<12} {:<72} {:>10} {:>8}  {:<60} {:>14} {:>9}",
         "unit", "load", "per second", "CPU ms", "p50 / p99 ms", "memory MiB", "start ms"
@@ -60,8 +63,7 @@ async fn main() -> ExitCode {
         Fill { finished: size(1_000_000, 100_000), ..one },
     ];
     if let Some(minutes) = after("--steady").and_then(|minutes| minutes.parse().ok()) {
-        bench.steady(minutes, shown).await;
-        return ExitCode::SUCCESS;
+        return steady(&bench, minutes, &wanted).await;
     }
     if wanted("limit") {
         let per_second = limit::lifecycles(&binary, bench.seconds).await;
@@ -97,12 +99,32 @@ async fn main() -> ExitCode {
         all.push(shown(bench.webhooks().await));
     }
     if wanted("memory") {
-        memory.push(bench.memory(Waiting::Pull, 5_000).await);
-        memory.push(bench.memory(Waiting::Stream, 2_000).await);
+        others.push(bench.memory(Waiting::Pull, 5_000).await);
+        others.push(bench.memory(Waiting::Stream, 2_000).await);
+    }
+    if wanted("pages") {
+        others.extend(bench.pages(if short { 5 } else { 20 }).await);
+    }
+    if wanted("value") {
+        for asking in Asking::ALL {
+            others.push(bench.value(asking, if short { 10 } else { 40 }).await);
+        }
     }
     if let Some(file) = after("--json") {
-        let all: Vec<_> = all.iter().map(Measured::json).chain(memory).collect();
+        let all: Vec<_> = all.iter().map(Measured::json).chain(others).collect();
         fs::write(&file, serde_json::to_string_pretty(&all).expect("JSON")).expect("the file can be written");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs at full load on one server, and on another with PostgreSQL where there is one.
+async fn steady(bench: &Bench<'_>, minutes: usize, wanted: impl Fn(&str) -> bool) -> ExitCode {
+    if wanted("sqlite") {
+        bench.steady(None, minutes, shown).await;
+    }
+    if wanted("postgres") && env::var_os(POSTGRES).is_some() {
+        let database = PostgresDatabase::empty().await;
+        bench.steady(Some(&database.url), minutes, shown).await;
     }
     ExitCode::SUCCESS
 }

@@ -31,20 +31,25 @@ impl Bench<'_> {
         let mut server = Server::start(self.binary, &Setup { database, github: false }).await;
         let tokens = server.workers(WORKERS).await;
         let start = server.fill(fill).await;
-        let engine = if database.is_some() { "PostgreSQL" } else { "SQLite" };
-        let measured = self.lifecycles_on(&server, tokens, format!("{engine}, {fill}")).await;
+        let measured = self.lifecycles_on(&server, tokens, format!("{}, {fill}", engine(database))).await;
         Measured { start: Some(start), ..measured }
     }
 
     /// Lifecycles for so many minutes on one server, a row for each minute: what grows with time shows in the later ones.
-    pub(crate) async fn steady(&self, minutes: usize, shown: impl Fn(Measured) -> Measured) -> Vec<Measured> {
-        let mut server = Server::start(self.binary, &Setup::default()).await;
+    pub(crate) async fn steady(
+        &self,
+        database: Option<&str>,
+        minutes: usize,
+        shown: impl Fn(Measured) -> Measured,
+    ) -> Vec<Measured> {
+        let mut server = Server::start(self.binary, &Setup { database, github: false }).await;
         let tokens = server.workers(WORKERS).await;
         server.fill(&Fill::plain(100, STEADY_TASKS * minutes)).await;
         let bench = Bench { binary: self.binary, seconds: 59.0 };
         let mut rows = Vec::new();
         for minute in 1..=minutes {
-            rows.push(shown(bench.lifecycles_on(&server, tokens.clone(), format!("SQLite, minute {minute}")).await));
+            let name = format!("{}, minute {minute}", engine(database));
+            rows.push(shown(bench.lifecycles_on(&server, tokens.clone(), name).await));
         }
         rows
     }
@@ -128,6 +133,10 @@ impl Bench<'_> {
         let name = format!("{SENDERS} connections, {DELIVERY} bytes each");
         run(&server, (name, "webhooks"), self.seconds, clients).await
     }
+}
+
+fn engine(database: Option<&str>) -> &'static str {
+    if database.is_some() { "PostgreSQL" } else { "SQLite" }
 }
 
 async fn lifecycle(connection: &mut Connection, token: &str, pull: usize, done: &mut Done) {

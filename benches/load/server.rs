@@ -38,6 +38,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) github: bool,
 }
 
+/// The operator's token.
+pub(crate) const ADMIN_TOKEN: &str = "the-operators-token-of-the-benchmark";
 /// The webhook secret of a server with a GitHub.
 pub(crate) const WEBHOOK_SECRET: &str = "the-webhook-secret-of-the-benchmark";
 
@@ -52,6 +54,7 @@ impl Server {
             .env("OWP_RATE_LIMIT", "off")
             .env("OWP_TRUSTED_PROXIES", "127.0.0.0/8")
             .env("OWP_OPEN_REGISTRATION", "1")
+            .env("OWP_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("OWP_DATABASE_URL", setup.database.unwrap_or("sqlite:owp.db"))
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).expect("a file"));
