@@ -48,9 +48,9 @@ statements! {
     WORKERS_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id");
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
-    // Index workers_seen, and not the key in its order, which leads past all who ever registered.
+    // Index workers_seen, in its order: the oldest sign of life first.
     WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.last_seen, w.id LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
     WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
         (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
@@ -233,7 +233,7 @@ impl Workers<'_> {
         self.run(query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
     }
 
-    /// Returns workers seen since `since`, at most `most`. Index workers_seen.
+    /// Returns workers seen since `since`, at most `most`, the oldest sign of life first. Index workers_seen.
     pub async fn heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
         let find = query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()

@@ -3,6 +3,7 @@
 mod clients;
 mod compression;
 mod events;
+mod expected;
 mod external_ids;
 mod hostile;
 mod letters;

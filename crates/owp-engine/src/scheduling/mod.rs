@@ -2,6 +2,7 @@
 
 pub(crate) mod demand;
 pub(crate) mod empty_pulls;
+pub(crate) mod expected;
 pub(crate) mod expiry;
 pub(crate) mod explain;
 pub(crate) mod leases;

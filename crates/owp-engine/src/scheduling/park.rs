@@ -6,6 +6,7 @@ use owp_pool::worker::Worker;
 use owp_pool::{Person, WorkerId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Limits on parked pulls; further ones are answered at once.
@@ -16,6 +17,10 @@ const PER_WORKER: usize = 4;
 /// Limit for unlinked workers where only linked ones are served. They get nothing until they are linked, which is what
 /// they wait for.
 const HOPELESS: usize = 200;
+
+/// Time for which a parked worker waits for more after the first task or slot: they come in bursts (several issues are
+/// labelled, a stack of pull requests is merged), and what is planned together is planned better.
+const GATHER_FOR: Duration = Duration::from_millis(20);
 
 /// A group whose parked pulls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +79,7 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Waits for a commit that can help a parked worker.
+    /// Waits for a commit that can help a parked worker, and a moment longer for those that come with it.
     pub async fn notified(&mut self) -> Notification {
         let mut most = match self.notifications.recv().await {
             Ok(notification) => notification,
@@ -82,6 +87,7 @@ impl Parked {
             Err(RecvError::Lagged(_)) => Notification::Worker,
             Err(RecvError::Closed) => std::future::pending().await,
         };
+        tokio::time::sleep(GATHER_FOR).await;
         // One attempt covers everything committed before it.
         while let Ok(more) = self.notifications.try_recv() {
             most = most.max(more);

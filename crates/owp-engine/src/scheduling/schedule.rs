@@ -132,29 +132,33 @@ impl Scheduler<'_> {
     /// Makes the grants that need no request to GitHub.
     async fn grant_all(&self, demands: Demands) -> Result<PlannedByWorker, EngineError> {
         let mut answers = PlannedByWorker::new();
+        let expected = self.expected(&demands).await?;
         let mut left = demands;
         while !left.is_empty() {
-            left = self.grant_some(left, &mut answers).await?;
+            left = self.grant_some(left, &expected, &mut answers).await?;
         }
         Ok(answers)
     }
 
     /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
     /// The repositories with the best tasks come first. Nobody who wants more gets an answer before all were examined.
-    async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
+    async fn grant_some(
+        &self,
+        mut demands: Demands,
+        expected: &Demands,
+        answers: &mut PlannedByWorker,
+    ) -> Result<Demands, EngineError> {
         let (mut rest, mut examined) = (Demands::new(), BTreeSet::new());
         for most in [FIRST, usize::MAX] {
             let mut repos = self.best_repos(most).await?;
             repos.retain(|(_, id)| !examined.contains(id));
             let mut left = repos.as_slice();
             while !left.is_empty() && !demands.is_empty() {
-                let (these, beyond) = left.split_at(self.grant_from(left, &mut demands, &mut rest, answers).await?);
+                let examined_now = self.grant_from(left, &mut demands, expected, &mut rest, answers).await?;
+                let (these, beyond) = left.split_at(examined_now);
                 examined.extend(these.iter().map(|(_, id)| id.clone()));
                 left = beyond;
-                demands.retain(|id, demand| {
-                    let granted = answers.get(id).map_or(0, |answer| answer.granted);
-                    demand.room > i64::try_from(granted).unwrap_or(i64::MAX)
-                });
+                demands.retain(|id, demand| wants_more(id, demand, answers));
             }
             if demands.is_empty() {
                 break;
@@ -164,26 +168,32 @@ impl Scheduler<'_> {
     }
 
     /// Makes the grants in the first of these repositories, as many as have enough tasks; returns their number. Moves
-    /// workers beyond those that are planned together to `rest`.
+    /// workers beyond those that are planned together to `rest`. The first plan includes the expected workers, the next
+    /// one fills what it left.
     async fn grant_from(
         &self,
         mut repos: &[Ranked],
         demands: &mut Demands,
+        mut expected: &Demands,
         rest: &mut Demands,
         answers: &mut PlannedByWorker,
     ) -> Result<usize, EngineError> {
+        let nobody = Demands::new();
         for _ in 0..ROUNDS {
-            let PlanningState { snapshot, now, unread, examined } = self.snapshot(repos, demands).await?;
+            let PlanningState { snapshot, now, unread, examined } = self.snapshot(repos, demands, expected).await?;
             repos = &repos[..examined];
             // Further rounds serve the same workers; those after the last of them have not been examined.
-            if let Some(last) = snapshot.workers.get(ASKERS - 1) {
+            if let Some(last) = snapshot.workers.get(ASKERS - 1).filter(|last| demands.contains_key(&last.worker.id)) {
                 let (these, beyond): (Demands, Demands) =
                     std::mem::take(demands).into_iter().partition(|(id, _)| *id <= last.worker.id);
                 *demands = these;
                 rest.extend(beyond);
             }
-            let picks = plan(&snapshot, now);
-            if picks.is_empty() {
+            let mut picks = plan(&snapshot, now);
+            picks.retain(|pick| demands.contains_key(&pick.worker));
+            let together = !expected.is_empty();
+            expected = &nobody;
+            if picks.is_empty() && !together {
                 break;
             }
             let mut by_repo: BTreeMap<RepoId, Vec<Assignment>> = BTreeMap::new();
@@ -205,7 +215,8 @@ impl Scheduler<'_> {
                     answer.failed = planned.failed.or(answer.failed.take());
                 }
             }
-            if !again {
+            let leaves_capacity = || demands.iter().any(|(id, demand)| wants_more(id, demand, answers));
+            if !again && !(together && leaves_capacity()) {
                 break;
             }
         }
@@ -214,8 +225,15 @@ impl Scheduler<'_> {
 
     /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them.
     /// Workers that match no task are dropped before any query about them, so that waiting in vain costs next to nothing.
-    async fn snapshot(&self, repos: &[Ranked], demands: &Demands) -> Result<PlanningState, EngineError> {
-        let (engine, demands, stalled) = (self.0.clone(), demands.clone(), self.inner().stalled.now());
+    async fn snapshot(
+        &self,
+        repos: &[Ranked],
+        pulls: &Demands,
+        expected: &Demands,
+    ) -> Result<PlanningState, EngineError> {
+        let (engine, pulls, stalled) = (self.0.clone(), pulls.clone(), self.inner().stalled.now());
+        let mut demands = expected.clone();
+        demands.extend(pulls.clone());
         let repos = repos.to_vec();
         self.remove_changed();
         self.read(transaction!(|tx| {
@@ -245,7 +263,9 @@ impl Scheduler<'_> {
                 snapshot.repos.insert(id.clone(), found.facts);
             }
             let repos: Vec<RepoId> = snapshot.repos.keys().cloned().collect();
-            for id in concerned(&demands, &snapshot) {
+            // Those that pull come first, and then those that are expected.
+            let expected = || demands.iter().filter(|(id, _)| !pulls.contains_key(*id));
+            for id in concerned(pulls.iter().chain(expected()), &snapshot) {
                 let worker = facts::known_worker(tx, id).await?;
                 let load = tx.workers().load(id).await?;
                 let standings = tx.standings().get_all(&repos, &worker.person).await?;
@@ -337,9 +357,15 @@ fn is_plenty(demands: &Demands, snapshot: &Snapshot, room: i64, at_least: Option
     demands.values().all(|demand| found(demand) >= enough)
 }
 
-/// Returns the first workers, by id, that have every skill of at least one task.
-fn concerned<'w>(demands: &'w Demands, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
+/// Returns true if a worker has capacity left beside what it was granted.
+fn wants_more(id: &WorkerId, demand: &Demand, answers: &PlannedByWorker) -> bool {
+    let granted = answers.get(id).map_or(0, |answer| answer.granted);
+    demand.room > i64::try_from(granted).unwrap_or(i64::MAX)
+}
+
+/// Returns the first workers that have every skill of at least one task.
+fn concerned<'w>(demands: impl Iterator<Item = (&'w WorkerId, &'w Demand)>, snapshot: &Snapshot) -> Vec<&'w WorkerId> {
     let asked: BTreeSet<&[String]> = snapshot.tasks.iter().map(|facts| facts.task.spec.skills.as_slice()).collect();
     let able = |demand: &Demand| asked.iter().any(|required| demand.covers(required));
-    demands.iter().filter(|(_, demand)| able(demand)).map(|(id, _)| id).take(ASKERS).collect()
+    demands.filter(|(_, demand)| able(demand)).map(|(id, _)| id).take(ASKERS).collect()
 }
