@@ -101,6 +101,8 @@ impl Dialect {
                 "PRAGMA busy_timeout = 5000",
                 // The journals of savepoints; in files they are twice as much writing as the log.
                 "PRAGMA temp_store = MEMORY",
+                // 64 MB; a thread makes the others (`checkpoints`).
+                "PRAGMA wal_autocheckpoint = 16000",
             ],
             Self::Postgres => &[POSTGRES_SESSION, POSTGRES_TIMEOUTS],
         }

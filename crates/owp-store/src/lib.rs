@@ -11,6 +11,7 @@ mod bound;
 mod candidates;
 mod cause;
 mod changed_repos;
+mod checkpoints;
 mod checkup;
 mod columns;
 mod combined;
@@ -90,6 +91,7 @@ pub use uptime::GivenBack;
 pub use wanted::{WantedComment, WriteQuota};
 pub use workers::{Extra, NewWorker, is_recent};
 
+use checkpoints::Checkpoints;
 use connection::{Connection, Pool};
 use futures_util::future::BoxFuture;
 use lane::{Job, Lane, LaneSettings};
@@ -121,6 +123,8 @@ struct Inner {
     alone: bool,
     /// Number of snapshots in use.
     reading: AtomicUsize,
+    /// Ended by [`Store::close`]; only where a process has a SQLite file to itself.
+    checkpoints: Mutex<Option<Checkpoints>>,
     /// Lock on the SQLite file, held while the store lives, so that a second process refuses to serve the same file.
     _lock: Option<std::fs::File>,
 }
@@ -169,6 +173,7 @@ impl Store {
     /// Closes every connection. SQLite then folds its write-ahead log into the database file, so that a copy of this one
     /// file is a backup. Whatever is asked of the store afterwards fails.
     pub async fn close(&self) {
+        drop(self.0.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.0.settings.pool.close().await;
         self.0.readers.close().await;
     }

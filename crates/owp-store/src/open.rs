@@ -1,5 +1,6 @@
 //! Opening the database: engine, lock file, migrations, durability, lanes.
 
+use super::checkpoints::Checkpoints;
 use super::connection::{Connection, PATIENCE, Pool};
 use super::dialect::Dialect;
 use super::error::StoreError;
@@ -17,8 +18,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, Connection as _};
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Jobs that can wait in a lane before callers have to wait too.
@@ -60,7 +61,11 @@ impl Store {
         first.close().await?;
         let alone = dialect == Dialect::Sqlite;
         let lanes = if alone { 1 } else { POSTGRES_LANES };
+        let path = alone.then(|| sqlite_path(&options.url)).transpose()?;
         let store = assemble(dialect, Connections { alone, lanes, readers: READERS }, options, lock, None).await?;
+        if let Some(path) = path {
+            *store.0.checkpoints.lock().unwrap_or_else(PoisonError::into_inner) = Some(Checkpoints::start(&path)?);
+        }
         let (mut conn, _) = store.0.readers.begin(dialect.begin_read()).await?;
         dialect.check_durability(&mut conn).await?;
         conn.rollback().await?;
@@ -102,7 +107,8 @@ impl Store {
 
     fn of(settings: LaneSettings, readers: Pool, lanes: Vec<Lane>, alone: bool, lock: Option<File>) -> Self {
         let (next, reading) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self(Arc::new(Inner { settings, readers, lanes, next, alone, reading, _lock: lock }))
+        let checkpoints = Mutex::default();
+        Self(Arc::new(Inner { settings, readers, lanes, next, alone, reading, checkpoints, _lock: lock }))
     }
 }
 
