@@ -9,16 +9,17 @@ mod limit;
 mod measure;
 mod memory;
 mod pages;
+mod peers;
 mod scenarios;
 mod server;
 mod value;
 
 use fill::{Fill, Head};
-use measure::Measured;
+use measure::{Measured, empty};
 use memory::Waiting;
 use owp_testing::postgres::PostgresDatabase;
+use peers::Peers;
 use scenarios::Bench;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
@@ -67,17 +68,8 @@ async fn main() -> ExitCode {
     }
     if wanted("limit") {
         let per_second = limit::lifecycles(&binary, bench.seconds).await;
-        let name = "a bare loop that writes the rows of lifecycles, SQLite".to_owned();
-        let (calls, memory) = (BTreeMap::new(), (0.0, 0.0));
-        all.push(shown(Measured {
-            name,
-            unit: "lifecycles",
-            per_second,
-            processor_ms: 1e3 / per_second,
-            calls,
-            start: None,
-            memory,
-        }));
+        let row = empty("a bare loop that writes the rows of lifecycles, SQLite", "lifecycles");
+        all.push(shown(Measured { per_second, processor_ms: 1e3 / per_second, ..row }));
     }
     if wanted("sqlite") {
         for fill in &fills {
@@ -98,6 +90,9 @@ async fn main() -> ExitCode {
     if wanted("webhooks") {
         all.push(shown(bench.webhooks().await));
     }
+    if wanted("peers") {
+        all.extend(peers(&bench).await);
+    }
     if wanted("memory") {
         others.push(bench.memory(Waiting::Pull, 5_000).await);
         others.push(bench.memory(Waiting::Stream, 2_000).await);
@@ -115,6 +110,19 @@ async fn main() -> ExitCode {
         fs::write(&file, serde_json::to_string_pretty(&all).expect("JSON")).expect("the file can be written");
     }
     ExitCode::SUCCESS
+}
+
+/// Measures other programs where npm can install them.
+async fn peers(bench: &Bench<'_>) -> Vec<Measured> {
+    let Some(peers) = Peers::install() else {
+        println!("The peers are left out: `npm ci` cannot install them.");
+        return Vec::new();
+    };
+    let mut rows = vec![shown(peers.webhooks(bench).await)];
+    if env::var_os(POSTGRES).is_some() {
+        rows.push(shown(peers.jobs(bench).await));
+    }
+    rows
 }
 
 /// Runs at full load on one server, and on another with PostgreSQL where there is one.

@@ -1,6 +1,7 @@
 //! Many clients at once, and how long each of their calls took.
 
-use crate::server::Server;
+use crate::server;
+use owp_testing::processor_time;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -84,9 +85,15 @@ impl Measured {
     }
 }
 
-/// Runs the clients for a time and adds up what they did.
+/// Returns a row with no figure yet.
+pub(crate) fn empty(name: &str, unit: &'static str) -> Measured {
+    let (name, calls) = (name.to_owned(), BTreeMap::new());
+    Measured { name, unit, per_second: 0.0, processor_ms: 0.0, calls, start: None, memory: (0.0, 0.0) }
+}
+
+/// Runs the clients of a process for a time and adds up what they did.
 pub(crate) async fn run<F>(
-    server: &Server,
+    process: u32,
     (name, unit): (String, &'static str),
     seconds: f64,
     clients: impl IntoIterator<Item = impl FnOnce(Arc<Phase>) -> F>,
@@ -102,11 +109,11 @@ where
                 clients.into_iter().map(|client| tokio::task::spawn_local(client(Arc::clone(&phase)))).collect();
             tokio::time::sleep(WARM_UP).await;
             phase.measured.store(true, Ordering::Relaxed);
-            let (began, processor) = (Instant::now(), server.processor_time());
+            let (began, processor) = (Instant::now(), processor_time(&[process]));
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-            let (lasted, processor) = (began.elapsed().as_secs_f64(), server.processor_time() - processor);
+            let (lasted, processor) = (began.elapsed().as_secs_f64(), processor_time(&[process]) - processor);
             phase.over.store(true, Ordering::Relaxed);
-            let memory = server.memory();
+            let memory = server::memory(process);
             let mut all = Done::default();
             for client in clients {
                 all.add(client.await.expect("a client comes to its end"));

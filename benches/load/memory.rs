@@ -32,14 +32,14 @@ impl Bench<'_> {
             Waiting::Stream => vec![None; count],
         };
         server.fill(&Fill::plain(1, 0)).await;
-        let idle = server.memory().0;
+        let idle = server.memory();
         let mut connection = Connection::open(server.address).await.expect("the server listens");
         for token in tokens.iter().flatten() {
             let bearer = format!("Bearer {token}");
             let (status, _) = connection.get("/v1/work", Some(("authorization", &bearer))).await;
             assert_eq!(status, 200);
         }
-        let before = server.memory().0;
+        let before = server.memory();
         let mut requests = tokio::task::JoinSet::new();
         for (n, token) in tokens.into_iter().enumerate() {
             let mut connection = Connection::open(server.address).await.expect("the server listens");
@@ -57,7 +57,7 @@ impl Bench<'_> {
         if let Some(answered) = requests.try_join_next() {
             panic!("a request was answered with {answered:?} instead of waiting");
         }
-        let each = (server.memory().0 - before) * 1024.0 / as_float(count);
+        let each = (server.memory() - before) * 1024.0 / as_float(count);
         let name = match waiting {
             Waiting::Pull => "parked pulls",
             Waiting::Stream => "event streams",

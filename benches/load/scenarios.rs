@@ -7,6 +7,7 @@ use crate::server::{Server, Setup, WEBHOOK_SECRET};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,7 +70,7 @@ impl Bench<'_> {
                 done
             }
         });
-        run(server, (name, "lifecycles"), self.seconds, clients).await
+        run(server.process(), (name, "lifecycles"), self.seconds, clients).await
     }
 
     /// Pulls of workers for whom there is nothing.
@@ -95,13 +96,17 @@ impl Bench<'_> {
             }
         });
         let name = format!("{POLLERS} workers and {repos} repositories with tasks for others");
-        run(&server, (name, "empty polls"), self.seconds, clients).await
+        run(server.process(), (name, "empty polls"), self.seconds, clients).await
     }
 
     /// Signed deliveries, each stored before it is answered.
     pub(crate) async fn webhooks(&self) -> Measured {
         let server = Server::start(self.binary, &Setup { github: true, ..Setup::default() }).await;
-        let address = server.address;
+        self.webhooks_on(server.process(), server.address, "the pool with SQLite").await
+    }
+
+    /// Sends deliveries to a process for a time.
+    pub(crate) async fn webhooks_on(&self, process: u32, address: SocketAddr, receiver: &str) -> Measured {
         let clients = (0..SENDERS).map(|n| {
             move |phase: Arc<Phase>| async move {
                 let mut connection = Connection::open(address).await.expect("the server listens");
@@ -130,8 +135,8 @@ impl Bench<'_> {
                 done
             }
         });
-        let name = format!("{SENDERS} connections, {DELIVERY} bytes each");
-        run(&server, (name, "webhooks"), self.seconds, clients).await
+        let name = format!("{receiver}, {SENDERS} connections, {DELIVERY} bytes each");
+        run(process, (name, "webhooks"), self.seconds, clients).await
     }
 }
 

@@ -127,19 +127,33 @@ impl Server {
         tokens
     }
 
-    /// Returns the processor time that the server took so far, in seconds.
-    pub(crate) fn processor_time(&self) -> f64 {
-        owp_testing::processor_time(&[self.child.id()])
+    /// Returns the id of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
-    /// Returns the memory in use and the most that was ever in use, in MiB.
-    pub(crate) fn memory(&self) -> (f64, f64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let of = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
-        };
-        (of("VmRSS:"), of("VmHWM:"))
+    /// Returns the memory in use, in MiB.
+    pub(crate) fn memory(&self) -> f64 {
+        memory(self.process()).0
+    }
+}
+
+/// Returns the memory of a process in use and the most that was ever in use, in MiB.
+pub(crate) fn memory(process: u32) -> (f64, f64) {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
+
+/// Waits at most a minute until this is so.
+pub(crate) async fn until(what: &str, so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -174,6 +188,6 @@ fn sandbox(binary: &Path, folder: &Path, webhooks: SocketAddr) -> (Child, Value)
     (child, serde_json::from_str(&line).expect("what it says is JSON"))
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
