@@ -70,6 +70,12 @@ async fn main() -> ExitCode {
         let per_second = limit::lifecycles(&binary, bench.seconds).await;
         let row = empty("a bare loop that writes the rows of lifecycles, SQLite", "lifecycles");
         all.push(shown(Measured { per_second, processor_ms: 1e3 / per_second, ..row }));
+        if env::var_os(POSTGRES).is_some() {
+            let database = PostgresDatabase::empty().await;
+            let per_second = limit::lifecycles_on_postgres(&binary, &database.url, bench.seconds).await;
+            let row = empty("a bare loop that writes the rows of lifecycles, PostgreSQL", "lifecycles");
+            all.push(shown(Measured { per_second, ..row }));
+        }
     }
     if wanted("sqlite") {
         for fill in &fills {

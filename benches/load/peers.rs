@@ -57,7 +57,7 @@ impl Peers {
         let printed: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| panic!("no figure: {}", String::from_utf8_lossy(&output.stderr)));
         let per_second = printed["per_second"].as_f64().expect("a figure");
-        Measured { per_second, ..empty("PostgreSQL, Graphile Worker, 20 at a time, added and completed", "jobs") }
+        Measured { per_second, ..empty("PostgreSQL, Graphile Worker, 20 at a time, added and run", "jobs") }
     }
 }
 

@@ -1,15 +1,15 @@
-// Jobs of Graphile Worker on PostgreSQL, each added and completed. Arguments: the database's URL and the seconds to run.
-// Prints the jobs completed a second as JSON. Nothing else goes to the standard output.
+// Jobs of Graphile Worker on PostgreSQL, each added and run. Arguments: the database's URL and the seconds to run.
+// Prints the jobs run a second as JSON. Nothing else goes to the standard output.
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 
 const [connectionString, seconds] = process.argv.slice(2);
 const ADDERS = 20;
-let completed = 0;
+let ran = 0;
 const waiting = new Map();
 const utils = await makeWorkerUtils({ connectionString, maxPoolSize: ADDERS });
 await utils.migrate();
 const task = async ({ id }) => {
-  completed += 1;
+  ran += 1;
   waiting.get(id)?.();
   waiting.delete(id);
 };
@@ -35,9 +35,9 @@ const adder = async () => {
 };
 const adders = Array.from({ length: ADDERS }, adder);
 await new Promise((resolve) => setTimeout(resolve, 1000));
-const [before, began] = [completed, performance.now()];
+const [before, began] = [ran, performance.now()];
 await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
-console.log(JSON.stringify({ per_second: ((completed - before) * 1000) / (performance.now() - began) }));
+console.log(JSON.stringify({ per_second: ((ran - before) * 1000) / (performance.now() - began) }));
 over = true;
 await Promise.all(adders);
 await runner.stop();
