@@ -30,12 +30,11 @@ impl ChangedRepoLog {
 }
 
 impl Store {
-    /// Returns the repositories that were changed since the last call, by the scopes of the committed jobs. A commit is
-    /// included before its callers get their responses. Returns `None` where another process can commit unseen.
+    /// Returns the repositories that this process changed since the last call, by the scopes of the committed jobs. A
+    /// commit is included before its callers get their responses.
     #[must_use]
-    pub fn take_changed_repos(&self) -> Option<ChangedRepos> {
+    pub fn take_changed_repos(&self) -> ChangedRepos {
         let log = &self.0.settings.changed_repos;
-        let changed = std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner));
-        self.0.alone.then_some(changed)
+        std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -21,10 +21,10 @@ statements! {
     REPOS_WITH_WORK = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE r.inactive IS NULL
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.repo_id = r.id AND t.state IN ('ready', 'blocked')) ORDER BY r.id");
     // Index tasks_queue.
-    REPOS_BY_FIRST_TASK = "SELECT id, first FROM (SELECT r.id AS id,
+    REPOS_BY_FIRST_TASK = "SELECT repos.id, first, COALESCE(c.seq, 0) AS version FROM (SELECT r.id AS id,
             (SELECT MIN(t.rank) FROM tasks t WHERE t.repo_id = r.id AND t.state = 'ready') AS first
-            FROM repositories r WHERE r.inactive IS NULL) AS repos
-        WHERE first IS NOT NULL ORDER BY first, id";
+            FROM repositories r WHERE r.inactive IS NULL) AS repos LEFT JOIN chains c ON c.chain = repos.id
+        WHERE first IS NOT NULL ORDER BY first, repos.id";
     // Index tasks_queue.
     REPO_FIRST_TASK = "SELECT MIN(t.rank) AS first FROM tasks t JOIN repositories r ON r.id = t.repo_id
         WHERE t.repo_id = $1 AND t.state = 'ready' AND r.inactive IS NULL";
@@ -179,10 +179,13 @@ impl Repos<'_> {
         self.all(query(REPOS_WITH_WORK)).await?.iter().map(repo_row).collect()
     }
 
-    /// Returns the served repositories with ready tasks, each with the rank of its best task, in this order.
-    pub async fn by_first_task(&mut self) -> Result<Vec<(i64, RepoId)>, StoreError> {
-        let rows = self.all(query(REPOS_BY_FIRST_TASK)).await?;
-        rows.iter().map(|row| Ok((row.try_get("first")?, RepoId::new(row.try_get::<String, _>("id")?)))).collect()
+    /// Returns the served repositories with ready tasks, each with the rank of its best task, in this order, and with its
+    /// version: the number of its events.
+    pub async fn by_first_task(&mut self) -> Result<Vec<(i64, RepoId, i64)>, StoreError> {
+        let repo = |row: &Row| {
+            Ok((row.try_get("first")?, RepoId::new(row.try_get::<String, _>("id")?), row.try_get("version")?))
+        };
+        self.all(query(REPOS_BY_FIRST_TASK)).await?.iter().map(repo).collect()
     }
 
     /// Returns the rank of a repository's best ready task; `None` if it has none, or is not served.

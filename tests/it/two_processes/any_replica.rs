@@ -129,3 +129,35 @@ async fn what_one_replica_hears_from_github_is_done_once_by_any() {
     }
     stage.check_writes().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_has_just_read_never_hides_what_another_changed_since() {
+    let database = TestDatabase::empty(Db::Postgres).await;
+    let stage = Stage::start_on(Some(&database.url), 2).await;
+    let pool = Asked { stage: &stage, http: Client::builder().no_proxy().build().unwrap() };
+    let repo = |slots: u32| json!({ "repo": "acme/manual", "max_open_prs": slots });
+    pool.post(0, "/v1/admin/repos", ADMIN, repo(1)).await;
+    let mut tokens = Vec::new();
+    for n in 0..3 {
+        let worker = json!({ "name": format!("worker {n}"), "max_concurrent_tasks": 1 });
+        let told = pool.post(0, "/v1/workers/register", "", worker).await;
+        tokens.push(told["token"].as_str().unwrap().to_owned());
+        let task = json!({ "repo": "acme/manual", "title": format!("Task {n}") });
+        pool.post(0, "/v1/admin/tasks", ADMIN, task).await;
+    }
+    let leases = async |token: &str| {
+        let told = pool.at(0, Method::GET, "/v1/work", token, &json!({})).await;
+        told["leases"].as_array().unwrap().clone()
+    };
+    let held = leases(&tokens[0]).await;
+    assert_eq!(held.len(), 1);
+    assert!(leases(&tokens[1]).await.is_empty(), "the only slot is taken");
+
+    let path = format!("/v1/tasks/{}/status", held[0]["task_id"].as_str().unwrap());
+    pool.post(1, &path, &tokens[0], json!({ "status": "merged" })).await;
+    assert_eq!(leases(&tokens[1]).await.len(), 1, "the slot is free again");
+
+    assert!(leases(&tokens[2]).await.is_empty());
+    pool.post(1, "/v1/admin/repos", ADMIN, repo(2)).await;
+    assert_eq!(leases(&tokens[2]).await.len(), 1, "there is one slot more");
+}

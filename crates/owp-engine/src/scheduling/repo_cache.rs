@@ -2,7 +2,8 @@
 //! a plan depends on what changed since the last one, not on the number of repositories.
 //!
 //! The commit of a grant checks every rule again, and entries end after the interval between two attempts of a parked
-//! pull, because time alone can change them. Where other processes commit to the same database, nothing is kept between two plans.
+//! pull, because time alone can change them. Where other processes commit to the same database, the order is read for
+//! each plan, and an entry is valid for one version of its repository, which every commit with an event changes.
 
 use crate::Scheduler;
 use crate::error::EngineError;
@@ -38,8 +39,16 @@ pub(crate) struct PlanningFacts {
     pub(crate) managed: bool,
 }
 
-/// When an entry was read, and the entry; `None` for a repository that has nothing to give at the moment.
-type Entry = (Duration, Option<PlanningFacts>);
+/// What was read of a repository.
+#[derive(Debug)]
+struct Entry {
+    /// When it was read.
+    at: Duration,
+    /// The repository's version before it was read.
+    version: Option<i64>,
+    /// `None` for a repository that has nothing to give at the moment.
+    found: Option<PlanningFacts>,
+}
 
 /// The cache.
 #[derive(Debug, Default)]
@@ -49,6 +58,8 @@ pub(crate) struct RepoCache(Mutex<State>);
 struct State {
     order: BTreeSet<Ranked>,
     ranks: HashMap<RepoId, i64>,
+    /// Versions of the repositories as of the last reading of the whole order.
+    versions: HashMap<RepoId, i64>,
     /// When the whole order was read.
     ordered_at: Option<Duration>,
     /// Repositories whose place in the order may have changed.
@@ -70,9 +81,15 @@ impl State {
     }
 
     fn remove(&mut self, repo: &RepoId) {
-        if let Some((_, Some(found))) = self.repos.remove(repo) {
+        if let Some(Entry { found: Some(found), .. }) = self.repos.remove(repo) {
             self.tasks -= found.tasks.len();
         }
+    }
+
+    /// Returns the entry of a repository, if it is valid.
+    fn valid(&self, repo: &RepoId, now: Duration) -> Option<&Entry> {
+        let entry = self.repos.get(repo)?;
+        (is_valid(entry.at, now) && entry.version == self.versions.get(repo).copied()).then_some(entry)
     }
 
     fn clear(&mut self) {
@@ -106,17 +123,13 @@ impl RepoCache {
     /// Returns a valid entry, if it has enough for a plan that could use `per_class` tasks of each class.
     fn get(&self, repo: &RepoId, per_class: i64, now: Moment) -> Option<Option<PlanningFacts>> {
         let mut state = self.state();
-        let (at, entry) = state.repos.get(repo)?;
-        let Some(found) = entry else {
-            if !is_valid(*at, now.steady) {
-                return None;
-            }
+        let Some(found) = &state.valid(repo, now.steady)?.found else {
             state.skip(repo);
             return Some(None);
         };
         let useful = per_class.min(found.facts.budget.free());
         let tasks = || first_of_each_class(&found.tasks, useful, now.clock).cloned().collect();
-        (is_valid(*at, now.steady) && found.per_class >= useful).then(|| {
+        (found.per_class >= useful).then(|| {
             let (facts, managed) = (found.facts.clone(), found.managed);
             Some(PlanningFacts { facts, tasks: tasks(), per_class: useful, managed })
         })
@@ -139,7 +152,8 @@ impl RepoCache {
             state.tasks = 0;
         }
         state.tasks += more;
-        state.repos.insert(repo, (now, found));
+        let version = state.versions.get(&repo).copied();
+        state.repos.insert(repo, Entry { at: now, version, found });
     }
 }
 
@@ -172,13 +186,11 @@ impl Scheduler<'_> {
     pub(crate) fn remove_changed(&self) {
         let changed = self.store().take_changed_repos();
         let mut state = self.inner().repo_cache.state();
-        match changed {
-            Some(changed) if !changed.all && state.moved.len() + changed.repos.len() <= CHANGED => {
-                changed.repos.iter().for_each(|repo| state.remove(repo));
-                state.moved.extend(changed.repos);
-            }
-            _ => state.clear(),
+        if changed.all || state.moved.len() + changed.repos.len() > CHANGED {
+            return state.clear();
         }
+        changed.repos.iter().for_each(|repo| state.remove(repo));
+        state.moved.extend(changed.repos);
     }
 
     /// Returns the served repositories with ready tasks, at most `most`, in the order of their best tasks.
@@ -189,11 +201,16 @@ impl Scheduler<'_> {
         let (ordered_at, moved) = {
             let mut state = cache.state();
             // Whatever fails from here on, the next call reads the whole order.
-            (state.ordered_at.take().filter(|at| is_valid(*at, now)), std::mem::take(&mut state.moved))
+            let ordered_at = state.ordered_at.take().filter(|at| is_valid(*at, now) && self.store().is_alone());
+            (ordered_at, std::mem::take(&mut state.moved))
         };
         if ordered_at.is_none() {
             let repos = self.read(transaction!(|tx| Ok(tx.repos().by_first_task().await?))).await?;
             let mut state = cache.state();
+            state.versions = repos.iter().map(|(_, id, version)| (id.clone(), *version)).collect();
+            let has_nothing = |id: &RepoId| state.valid(id, now).is_some_and(|entry| entry.found.is_none());
+            let repos: Vec<Ranked> =
+                repos.into_iter().filter(|(_, id, _)| !has_nothing(id)).map(|(rank, id, _)| (rank, id)).collect();
             state.ranks = repos.iter().map(|(rank, id)| (id.clone(), *rank)).collect();
             (state.order, state.ordered_at) = (repos.into_iter().collect(), Some(now));
             return Ok(state.first(most));
