@@ -132,7 +132,7 @@ pub fn find(agents: Vec<Agent>, name: &str) -> Result<Agent, AgentsError> {
 
 impl Entry {
     fn over(self, known: Self) -> Self {
-        // Whoever names one way of starting does not want the other, nor what it needs.
+        // An entry with its own command replaces the packaged command and its requirement of Node.js.
         let (command, prompt, node) = match (self.command, self.prompt) {
             (None, None) => (known.command, known.prompt, self.node.or(known.node)),
             (command, prompt) => (command, prompt, self.node),

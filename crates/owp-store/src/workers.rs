@@ -48,9 +48,15 @@ statements! {
     WORKERS_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.person = $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id");
     WORKER_IDS_OF = "SELECT id FROM workers WHERE person = $1 ORDER BY id";
-    // Index workers_seen, in its order: the oldest sign of life first.
+    // Index workers_seen, and not the key in its order, which leads past all who ever registered.
     WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.last_seen, w.id LIMIT $2");
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
+    // Index workers_seen, in its order.
+    WORKERS_IN_ORDER_OF_SIGHT = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
+        (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS leases
+        FROM workers w LEFT JOIN people p ON p.person = w.person
+        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 AND w.paused = 0 ORDER BY w.last_seen, w.id LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
     WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
         (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
@@ -233,7 +239,13 @@ impl Workers<'_> {
         self.run(query(WORKER_LINK).bind(id.as_str()).bind(person.key())).await.map(drop)
     }
 
-    /// Returns workers seen since `since`, at most `most`, the oldest sign of life first. Index workers_seen.
+    /// Returns workers seen since `since` that are not paused, the oldest sign of life first, each with its load.
+    pub async fn in_order_of_sight(&mut self, since: Timestamp, most: i64) -> Result<Vec<(Worker, Load)>, StoreError> {
+        let rows = self.all(query(WORKERS_IN_ORDER_OF_SIGHT).bind(since.0).bind(most)).await?;
+        rows.iter().map(|row| Ok((worker_row(row)?, load_row(row)?))).collect()
+    }
+
+    /// Returns workers seen since `since`, at most `most`. Index workers_seen.
     pub async fn heard_of(&mut self, since: Timestamp, most: i64) -> Result<Vec<Worker>, StoreError> {
         let find = query(WORKERS_HEARD_OF).bind(since.0).bind(most);
         self.all(find).await?.iter().map(worker_row).collect()

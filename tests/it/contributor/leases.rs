@@ -50,11 +50,11 @@ fn a_lease_that_runs_out_while_the_pool_does_not_answer_stops_the_work() {
     proxy.shorten(2);
     let child = hanging(&stage);
     proxy.cut(true);
-    is_kept_and_goes_on(&stage, &proxy, child, "its time is over, and the pool does not answer.");
+    is_kept_and_goes_on(&stage, &proxy, child, "its time is over, and the pool accepts no heartbeat.");
 }
 
 #[test]
-fn a_lease_that_heartbeats_cannot_renew_any_more_stops_the_work() {
+fn a_lease_that_a_heartbeats_response_calls_expired_stops_the_work() {
     let (stage, proxy) = Stage::with_proxy(PLAIN);
     proxy.shorten(3);
     let child = hanging(&stage);

@@ -188,6 +188,7 @@ fn requests_of_another_form_are_problems() {
         ("accept", "text/html", 406, "not-acceptable"),
         ("content-type", "text/plain", 415, "unsupported-media-type"),
         ("origin", "https://evil.example", 403, "foreign-address"),
+        ("mcp-protocol-version", "1999-01-01", 400, "unknown-revision"),
     ] {
         let (got, body) = told(&stage, &[(name, value)]);
         assert_eq!((got, &body["type"]), (status, &json!(format!("/problems/{kind}"))), "{body}");

@@ -39,6 +39,11 @@ impl LeaseState {
         self.longest = self.longest.max(left);
     }
 
+    /// Notes a heartbeat sent at this moment, which the pool accepted: it renews the lease.
+    pub fn renewed(&mut self, sent: Instant) {
+        self.until = self.until.max(sent.checked_add(self.longest).filter(|_| !self.longest.is_zero()));
+    }
+
     /// Returns true if its time is over.
     #[must_use]
     pub fn is_over(&self, now: Instant) -> bool {

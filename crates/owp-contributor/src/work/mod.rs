@@ -163,7 +163,11 @@ impl<'a> Work<'a> {
             Err(error) => error.to_string(),
         };
         self.journal.stopped = Some(why);
-        self.journal.write(&self.workspace.folder)?;
+        let written = self.journal.write(&self.workspace.folder);
+        // The reason matters more than a journal that does not say it.
+        if matches!(ended, Ok(Outcome::Stopped { .. })) {
+            written?;
+        }
         ended
     }
 

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::scheduling::demand::Demand;
 use crate::views::overview::ONLINE;
 use owp_pool::WorkerId;
+use owp_pool::worker::WorkerStatus;
 use owp_store::transaction;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -59,14 +60,15 @@ impl Scheduler<'_> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
             let mut expected = BTreeMap::new();
-            let online_since = tx.now() - ONLINE;
-            for worker in tx.workers().heard_of(online_since, LOOKED_THROUGH).await? {
-                if expected.len() == EXPECTED || engine.inner().recent_pulls.contains(&worker.id, now) {
-                    continue;
-                }
-                let demand = Demand::of(&worker, tx.workers().load(&worker.id).await?);
-                if demand.room > 0 {
+            let (online_since, open) = (tx.now() - ONLINE, engine.settings().open_registration);
+            for (worker, load) in tx.workers().in_order_of_sight(online_since, LOOKED_THROUGH).await? {
+                let demand = Demand::of(&worker, load);
+                let can_pull = worker.status != WorkerStatus::Paused && (open || worker.person.is_linked());
+                if can_pull && demand.room > 0 && !engine.inner().recent_pulls.contains(&worker.id, now) {
                     expected.insert(worker.id, demand);
+                }
+                if expected.len() == EXPECTED {
+                    break;
                 }
             }
             Ok(expected)

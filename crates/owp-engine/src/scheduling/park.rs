@@ -79,16 +79,21 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Waits for a commit that can help a parked worker, and a moment longer for those that come with it.
+    /// Waits for a commit that can help a parked worker. Can be cancelled without losing a notification.
     pub async fn notified(&mut self) -> Notification {
-        let mut most = match self.notifications.recv().await {
+        match self.notifications.recv().await {
             Ok(notification) => notification,
             // Too many commits to follow: anything may have changed.
             Err(RecvError::Lagged(_)) => Notification::Worker,
             Err(RecvError::Closed) => std::future::pending().await,
-        };
+        }
+    }
+
+    /// Waits a moment for the notifications that come with this one. Returns the most that they ask for: one attempt
+    /// covers everything committed before it.
+    pub async fn gathered(&mut self, first: Notification) -> Notification {
         tokio::time::sleep(GATHER_FOR).await;
-        // One attempt covers everything committed before it.
+        let mut most = first;
         while let Ok(more) = self.notifications.try_recv() {
             most = most.max(more);
         }

@@ -223,8 +223,8 @@ impl Scheduler<'_> {
         Ok(repos.len())
     }
 
-    /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for them.
-    /// Workers that match no task are dropped before any query about them, so that waiting in vain costs next to nothing.
+    /// Loads everything a plan for these workers needs, from as many of the repositories as have enough for those that
+    /// pull. Workers that match no task are dropped before any query about them.
     async fn snapshot(
         &self,
         repos: &[Ranked],
@@ -238,12 +238,13 @@ impl Scheduler<'_> {
         self.remove_changed();
         self.read(transaction!(|tx| {
             let (mut snapshot, mut unread) = (Snapshot::default(), BTreeSet::new());
-            let room = demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
+            let room = |demands: &Demands| demands.values().fold(0_i64, |sum, demand| sum.saturating_add(demand.room));
+            let (wanted, room) = (room(&pulls), room(&demands));
             let mut examined = 0;
             for (rank, id) in &repos {
                 // The tasks from here on are not better than those found; or many repositories have been read for them.
                 let better_than = (examined % REPOS != 0).then_some(*rank);
-                if examined > 0 && is_plenty(&demands, &snapshot, room, better_than) {
+                if examined > 0 && is_plenty(&pulls, &snapshot, wanted, better_than) {
                     break;
                 }
                 examined += 1;

@@ -86,6 +86,10 @@ fn problem(status: StatusCode, headers: &HeaderMap, is_json: bool) -> Option<Fai
         return None;
     }
     let (kind, detail) = match status {
+        StatusCode::BAD_REQUEST => (
+            ProblemKind::UnknownRevision,
+            "The MCP-Protocol-Version header names a revision that this server does not know.",
+        ),
         StatusCode::FORBIDDEN => (ProblemKind::ForeignAddress, "Web pages of other origins cannot call the pool."),
         StatusCode::NOT_ACCEPTABLE => {
             (ProblemKind::NotAcceptable, "The Accept header must name application/json and text/event-stream.")

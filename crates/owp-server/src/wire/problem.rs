@@ -108,6 +108,9 @@ problem_kinds! {
     /// The body's type is not supported.
     UnsupportedMediaType => "unsupported-media-type", 415, "The body has another form",
         "Send `Content-Type: application/json`.";
+    /// The client speaks a revision of MCP that the server does not know.
+    UnknownRevision => "unknown-revision", 400, "The revision of MCP is not known",
+        "The `MCP-Protocol-Version` header of a call to `/mcp` must name a revision that the server offers in its answer to `initialize`.";
     /// The request names an unknown repository.
     UnknownRepo => "unknown-repository", 400, "The repository is not known",
         "Create the repository with `POST /v1/admin/repos` first, or install the App on it.";

@@ -54,13 +54,13 @@ impl Watched {
         }
     }
 
-    /// Gives up the leases whose time is over while the pool does not answer.
+    /// Gives up the leases whose time is over while heartbeats fail.
     fn lose_overdue(&self, now: Instant) {
         for lease in self.leases().values() {
             lease.state.send_if_modified(|state| {
                 let is_over = state.lost.is_none() && state.is_over(now);
                 if is_over {
-                    state.lost = Some("its time is over, and the pool does not answer.".to_owned());
+                    state.lost = Some("its time is over, and the pool accepts no heartbeat.".to_owned());
                 }
                 is_over
             });
@@ -116,6 +116,7 @@ impl Drop for Keeper {
 
 async fn beat(client: Client, watched: Arc<Watched>) {
     loop {
+        let sent = Instant::now();
         let answer = holding::beat(&client, "working").await;
         let pause = match &answer {
             Ok(answer) => {
@@ -125,6 +126,8 @@ async fn beat(client: Client, watched: Arc<Watched>) {
                         watched.lose(&lease_id, &explain(&reason));
                     }
                 }
+                // Until the new end is read; it may be earlier, where the lease has a latest end.
+                watched.leases().values().for_each(|lease| lease.state.send_modify(|state| state.renewed(sent)));
                 // A late answer must not hold up the next heartbeat.
                 drop(tokio::time::timeout(READING, read_times(&client, &watched, answer)).await);
                 watched.interval()
