@@ -100,7 +100,7 @@ const FOUND_BY: &[(Plant, u64)] = &[
     (Plant::MissingRepositoryStaysAway, 17),
     (Plant::WithdrawnTasksStayAway, 13),
     (Plant::EditsAreTrusted, 17),
-    (Plant::ClockSetBackIsIgnored, 12),
+    (Plant::ClockSetBackIsIgnored, 16),
     (Plant::ApprovalRuleForgotten, 46),
     (Plant::ReservationRuleForgotten, 16),
     (Plant::BanRuleForgotten, 7),

@@ -164,6 +164,7 @@ fn working_with_an_agent() {
           --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
           --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
           --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --github-timeout <TIME>   Longest wait for one response of GitHub [default: 30s]
           --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
           --no-color                Prints no colours; NO_COLOR does the same
       -h, --help                    Print help
@@ -188,6 +189,7 @@ fn working_with_an_agent() {
           --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
           --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
           --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --github-timeout <TIME>   Longest wait for one response of GitHub [default: 30s]
           --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
           --no-color                Prints no colours; NO_COLOR does the same
       -h, --help                    Print help
@@ -251,6 +253,7 @@ fn asking_for_work() {
           --turn-limit <TIME>       Longest time of one turn of the agent [default: 1h]
           --check-limit <TIME>      Longest time of one command of the repository's contract [default: 30m]
           --fork-to <ORGANIZATION>  Organization to fork into, instead of your own account
+          --github-timeout <TIME>   Longest wait for one response of GitHub [default: 30s]
           --poll <TIME>             Interval at which GitHub is asked what became of the pull request [default: 1m]
 
     Examples:

@@ -60,7 +60,7 @@ pub(super) struct WorkArgs {
     /// Organization to fork into, instead of your own account
     #[arg(long, value_name = "ORGANIZATION")]
     fork_to: Option<String>,
-    /// Longest wait for one answer of GitHub
+    /// Longest wait for one response of GitHub
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::cli::values::duration)]
     github_timeout: Duration,
     /// Interval at which GitHub is asked what became of the pull request
