@@ -215,8 +215,8 @@ impl Scheduler<'_> {
                     answer.failed = planned.failed.or(answer.failed.take());
                 }
             }
-            let leaves_capacity = || demands.iter().any(|(id, demand)| wants_more(id, demand, answers));
-            if !again && !(together && leaves_capacity()) {
+            again |= together && demands.iter().any(|(id, demand)| wants_more(id, demand, answers));
+            if !again {
                 break;
             }
         }
