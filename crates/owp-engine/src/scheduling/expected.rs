@@ -46,18 +46,20 @@ impl RecentPulls {
 }
 
 impl Scheduler<'_> {
-    /// Records pulls, and returns the workers online that are expected to pull next, with what they could take.
+    /// Records that these workers pull.
+    pub(crate) fn record_pulls<'w>(&self, workers: impl Iterator<Item = &'w WorkerId>) {
+        self.inner().recent_pulls.add(workers, self.store().clock().steady());
+    }
+
+    /// Returns the workers online that are expected to pull after these, with what they could take.
     pub(crate) async fn expected(
         &self,
         pulls: &BTreeMap<WorkerId, Demand>,
     ) -> Result<BTreeMap<WorkerId, Demand>, EngineError> {
-        let now = self.store().clock().steady();
-        let recent = &self.inner().recent_pulls;
-        recent.add(pulls.keys(), now);
         if pulls.len() > ENOUGH {
             return Ok(BTreeMap::new());
         }
-        let engine = self.0.clone();
+        let (engine, now) = (self.0.clone(), self.store().clock().steady());
         self.read(transaction!(|tx| {
             let mut expected = BTreeMap::new();
             let (online_since, open) = (tx.now() - ONLINE, engine.settings().open_registration);

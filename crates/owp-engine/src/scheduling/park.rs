@@ -6,7 +6,6 @@ use owp_pool::worker::Worker;
 use owp_pool::{Person, WorkerId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Limits on parked pulls; further ones are answered at once.
@@ -17,10 +16,6 @@ const PER_WORKER: usize = 4;
 /// Limit for unlinked workers where only linked ones are served. They get nothing until they are linked, which is what
 /// they wait for.
 const HOPELESS: usize = 200;
-
-/// Time for which a parked worker waits for more after the first task or slot: they come in bursts (several issues are
-/// labelled, a stack of pull requests is merged), and what is planned together is planned better.
-const GATHER_FOR: Duration = Duration::from_millis(20);
 
 /// A group whose parked pulls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,21 +74,15 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Waits for a commit that can help a parked worker. Can be cancelled without losing a notification.
+    /// Waits for a commit that can help a parked worker.
     pub async fn notified(&mut self) -> Notification {
-        match self.notifications.recv().await {
+        let mut most = match self.notifications.recv().await {
             Ok(notification) => notification,
             // Too many commits to follow: anything may have changed.
             Err(RecvError::Lagged(_)) => Notification::Worker,
             Err(RecvError::Closed) => std::future::pending().await,
-        }
-    }
-
-    /// Waits a moment for the notifications that come with this one. Returns the most that they ask for: one attempt
-    /// covers everything committed before it.
-    pub async fn gathered(&mut self, first: Notification) -> Notification {
-        tokio::time::sleep(GATHER_FOR).await;
-        let mut most = first;
+        };
+        // One attempt covers everything committed before it.
         while let Ok(more) = self.notifications.try_recv() {
             most = most.max(more);
         }

@@ -132,26 +132,28 @@ impl Scheduler<'_> {
     /// Makes the grants that need no request to GitHub.
     async fn grant_all(&self, demands: Demands) -> Result<PlannedByWorker, EngineError> {
         let mut answers = PlannedByWorker::new();
-        let expected = self.expected(&demands).await?;
+        self.record_pulls(demands.keys());
         let mut left = demands;
         while !left.is_empty() {
-            left = self.grant_some(left, &expected, &mut answers).await?;
+            left = self.grant_some(left, &mut answers).await?;
         }
         Ok(answers)
     }
 
     /// Plans for as many workers as are planned together, and makes the grants; returns the workers not yet examined.
     /// The repositories with the best tasks come first. Nobody who wants more gets an answer before all were examined.
-    async fn grant_some(
-        &self,
-        mut demands: Demands,
-        expected: &Demands,
-        answers: &mut PlannedByWorker,
-    ) -> Result<Demands, EngineError> {
-        let (mut rest, mut examined) = (Demands::new(), BTreeSet::new());
+    async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
+        let (mut rest, mut examined, mut expected) = (Demands::new(), BTreeSet::new(), None);
         for most in [FIRST, usize::MAX] {
             let mut repos = self.best_repos(most).await?;
             repos.retain(|(_, id)| !examined.contains(id));
+            if repos.is_empty() {
+                continue;
+            }
+            let expected = match &expected {
+                Some(known) => known,
+                None => expected.insert(self.expected(&demands).await?),
+            };
             let mut left = repos.as_slice();
             while !left.is_empty() && !demands.is_empty() {
                 let examined_now = self.grant_from(left, &mut demands, expected, &mut rest, answers).await?;

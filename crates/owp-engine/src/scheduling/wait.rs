@@ -44,10 +44,6 @@ impl Scheduler<'_> {
                 // The process stops: the worker gets its tasks now, and asks the next process.
                 () = stopping.ends() => return Box::pin(self.workers().work_of(&worker.id)).await,
             };
-            let notification = match notification {
-                Ok(first) => Ok(parked.gathered(first).await),
-                Err(timeout) => Err(timeout),
-            };
             match notification {
                 Ok(Notification::Worker) => pulled = Box::pin(self.workers().pull_work(&worker.id)).await?,
                 // A notification and a timeout both mean: try again.
