@@ -13,6 +13,16 @@ use owp_pool::{Person, Span, Timestamp, WorkerId};
 /// be silent.
 const PRESENCE_PRECISION: Span = Span::secs(5);
 
+/// Reads workers, each with the points and the number of its live leases.
+macro_rules! with_load {
+    () => {
+        concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
+        (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS leases
+        FROM workers w LEFT JOIN people p ON p.person = w.person")
+    };
+}
+
 /// True for a worker's row if a sign of life has to be written; the parameters are those of [`sign_of_life`].
 macro_rules! says_more {
     () => {
@@ -52,17 +62,9 @@ statements! {
     WORKERS_HEARD_OF = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot FROM workers w LEFT JOIN people p ON p.person = w.person
         WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
     // Index workers_seen, in its order.
-    WORKERS_IN_ORDER_OF_SIGHT = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
-        (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS leases
-        FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 AND w.paused = 0 ORDER BY w.last_seen, w.id LIMIT $2");
+    WORKERS_IN_ORDER_OF_SIGHT = concat!(with_load!(), " WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 AND w.paused = 0 ORDER BY w.last_seen, w.id LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
-    WORKERS_PAGE = concat!("SELECT ", columns!(workers, "w."), ", p.login, p.is_bot,
-        (SELECT CAST(COALESCE(SUM(l.estimate), 0) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS points,
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM leases l WHERE l.worker_id = w.id AND l.ended_at IS NULL) AS leases
-        FROM workers w LEFT JOIN people p ON p.person = w.person
-        WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");
+    WORKERS_PAGE = concat!(with_load!(), " WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
     TOKEN_INSERT = "INSERT INTO worker_tokens (token_hash, worker_id, created_at) VALUES ($1, $2, $3)";
     CODE_INSERT = "INSERT INTO link_codes (code_hash, worker_id, handle_key, expires_at) VALUES ($1, $2, $3, $4)";

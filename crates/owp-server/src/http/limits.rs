@@ -119,6 +119,11 @@ impl ApiState {
     }
 }
 
+/// Returns true if this address is a trusted proxy.
+pub(super) fn is_trusted(proxies: &[IpRange], address: IpAddr) -> bool {
+    proxies.iter().any(|range| range.contains(address))
+}
+
 fn sender(proxies: &[IpRange], headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(client(proxies, peer.ip(), headers))
@@ -128,7 +133,7 @@ fn sender(proxies: &[IpRange], headers: &HeaderMap, extensions: &Extensions) -> 
 /// that is not a trusted proxy; otherwise the peer. Proxies append on the right, so the header is read from there; what
 /// is left of an invalid entry was written by the client.
 fn client(proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(address));
+    let trusted = |address| is_trusted(proxies, address);
     if !trusted(peer) {
         return peer.to_canonical();
     }

@@ -4,6 +4,7 @@
 use super::ApiState;
 use super::auth::AuthenticatedWorker;
 use super::body::{API_BYTES, collect};
+use super::limits::is_trusted;
 use super::problem::Failure;
 use crate::wire::ProblemKind;
 use axum::body::{Body, to_bytes};
@@ -62,7 +63,7 @@ pub(super) async fn serve(
 /// that it asks for itself.
 fn check_host(access: &Access, proxies: &[IpRange], parts: &Parts) -> Result<(), Failure> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let is_proxy = peer.is_some_and(|ConnectInfo(peer)| proxies.iter().any(|range| range.contains(peer.ip())));
+    let is_proxy = peer.is_some_and(|ConnectInfo(peer)| is_trusted(proxies, peer.ip()));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let forwarded = parts.headers.get_all(FORWARDED_HOST).iter().next_back().filter(|_| is_proxy).map(text);
     let forwarded = forwarded.and_then(|hosts| hosts.rsplit(',').next().map(|host| host.trim().to_owned()));
