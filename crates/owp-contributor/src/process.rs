@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 /// Waits until its standard input ends, which is when this program has ended, however it did; then ends its own group.
 const GUARD: &str = "trap '' HUP INT TERM; read -r _; kill -9 0";
-/// Time for the rest of the output after a process was ended.
-const DRAINING: Duration = Duration::from_secs(2);
+/// Time for the rest of the output of a process that ended or failed.
+pub(crate) const DRAINING: Duration = Duration::from_secs(2);
 
 /// Says a time in words: seconds up to two minutes, then minutes.
 pub(crate) fn spoken(time: Duration) -> String {

@@ -1,7 +1,7 @@
-//! GitHub answers wrongly or too late once, at each call that a contributor's program makes: the same command goes on, and there is
-//! one pull request with one commit in the end.
+//! GitHub answers wrongly or too late once, at each call that a contributor's program makes: the same command goes on, and
+//! there is one pull request with one commit in the end.
 
-use super::stage::{ISSUE, MENDED, REPO, Stage};
+use super::stage::{ISSUE, MENDED, PLAIN, REPO, Stage};
 use serde_json::{Value, json};
 
 fn faults() -> [(&'static str, Value); 6] {
@@ -18,7 +18,7 @@ fn faults() -> [(&'static str, Value); 6] {
 /// Lets one call fail once, in each way.
 fn fails_once(method: &str, path: &str) {
     for (name, mut fault) in faults() {
-        let stage = Stage::new("contract: { ai: disclose }\n");
+        let stage = Stage::new(PLAIN);
         stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
         fault["method"] = json!(method);
         fault["path"] = json!(path);
@@ -79,7 +79,7 @@ fn waits_too_long(stage: &Stage, method: &str, path: &str) -> super::stage::Ende
 
 #[test]
 fn a_question_that_is_answered_too_late_is_asked_again() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     let done = waits_too_long(&stage, "GET", "/user");
     assert_eq!(done.code, Some(0), "{}", done.all());
     assert_eq!(stage.pulls().len(), 1);
@@ -87,7 +87,7 @@ fn a_question_that_is_answered_too_late_is_asked_again() {
 
 #[test]
 fn a_pull_request_that_is_not_opened_in_time_is_opened_by_the_next_run() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     let first = waits_too_long(&stage, "POST", &format!("/repos/{REPO}/pulls"));
     let told = "GitHub is not available (it did not answer within 10 seconds).";
     assert!(first.code == Some(1) && first.stderr.contains(told), "{}", first.all());

@@ -1,12 +1,10 @@
 //! Leases while an agent works: heartbeats keep short ones alive, and the work stops when one runs out.
 
 use super::proxy::Proxy;
-use super::stage::{Ended, ISSUE, MENDED, Stage};
+use super::stage::{Ended, ISSUE, MENDED, PLAIN, Stage};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::{Child, Command, Stdio};
-
-const PLAIN: &str = "contract: { ai: disclose }\n";
 
 /// Starts the work, and waits until the agent has changed the file and hangs.
 fn hanging(stage: &Stage) -> Child {
@@ -26,12 +24,17 @@ fn stopped(stage: &Stage) -> String {
     journal["stopped"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Checks that the work ended with this reason, is kept and was not pushed; then lets the agent finish it.
-fn is_kept_and_goes_on(stage: &Stage, proxy: &Proxy, child: Child, why: &str) {
+/// Ends a lease of so many seconds while an agent hangs. Checks that the work ends with this reason, is kept and was not
+/// pushed; then lets the agent finish it.
+fn work_is_kept_and_goes_on(secs: i64, end: impl FnOnce(&Proxy), why: &str) {
+    let (stage, proxy) = Stage::with_proxy(PLAIN);
+    proxy.shorten(secs);
+    let child = hanging(&stage);
+    end(&proxy);
     let done = Ended::of(&child.wait_with_output().unwrap());
     let told = format!("The lease is lost, so nothing is pushed: {why}");
     assert!(done.code == Some(1) && done.stderr.contains(&told), "{}", done.all());
-    assert_eq!(stopped(stage), why);
+    assert_eq!(stopped(&stage), why);
     assert!(stage.pulls().is_empty());
     let tree = stage.copy().join("tree");
     assert_eq!(fs::read_to_string(tree.join("countdown.sh")).unwrap(), MENDED);
@@ -41,25 +44,17 @@ fn is_kept_and_goes_on(stage: &Stage, proxy: &Proxy, child: Child, why: &str) {
     fs::write(stage.copy().join("go-on"), "").unwrap();
     let done = stage.work(&["--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.all());
-    assert_eq!((stage.pulls().len(), stopped(stage).as_str()), (1, ""));
+    assert_eq!((stage.pulls().len(), stopped(&stage).as_str()), (1, ""));
 }
 
 #[test]
 fn a_lease_that_runs_out_while_the_pool_does_not_answer_stops_the_work() {
-    let (stage, proxy) = Stage::with_proxy(PLAIN);
-    proxy.shorten(2);
-    let child = hanging(&stage);
-    proxy.cut(true);
-    is_kept_and_goes_on(&stage, &proxy, child, "its time is over, and the pool accepts no heartbeat.");
+    work_is_kept_and_goes_on(2, |proxy| proxy.cut(true), "its time is over, and the pool accepts no heartbeat.");
 }
 
 #[test]
 fn a_lease_that_a_heartbeats_response_calls_expired_stops_the_work() {
-    let (stage, proxy) = Stage::with_proxy(PLAIN);
-    proxy.shorten(3);
-    let child = hanging(&stage);
-    proxy.expire();
-    is_kept_and_goes_on(&stage, &proxy, child, "its time was over.");
+    work_is_kept_and_goes_on(3, Proxy::expire, "its time was over.");
 }
 
 #[test]

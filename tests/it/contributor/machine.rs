@@ -1,11 +1,9 @@
 //! The contributor's machine: GitHub's own command line, and the Node.js that agents run on, as programs on the `PATH`.
 
-use super::stage::{Ended, ISSUE, MENDED, Stage};
+use super::stage::{Ended, ISSUE, MENDED, PLAIN, Stage};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-
-const PLAIN: &str = "contract: { ai: disclose }\n";
 
 /// Puts a script on the `PATH` that is returned, before everything else.
 fn with_program(stage: &Stage, name: &str, script: &str) -> String {

@@ -1,9 +1,7 @@
 //! Repositories that are elsewhere than at first sight, and checks that fail after the pull request.
 
-use super::stage::{ISSUE, MENDED, REPO, Stage};
+use super::stage::{ISSUE, MENDED, PLAIN, REPO, Stage};
 use serde_json::json;
-
-const PLAIN: &str = "contract: { ai: disclose }\n";
 
 fn stage() -> Stage {
     let stage = Stage::new(PLAIN);

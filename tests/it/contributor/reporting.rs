@@ -1,11 +1,11 @@
 //! The pool's tools for the agent of a task: a server for this task and no other.
 
-use super::stage::{ISSUE, Stage};
+use super::stage::{ISSUE, PLAIN, Stage};
 use serde_json::json;
 
 #[test]
 fn an_agent_reports_its_own_task_as_blocked_and_reaches_no_other() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     let task = stage.task_id(ISSUE);
     let blocked = json!({ "task": task, "status": "blocked", "message": "Which number comes first?" });
     let other = json!({ "task": "t_another", "status": "blocked", "message": "Not mine." });

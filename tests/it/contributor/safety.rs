@@ -1,11 +1,9 @@
 //! What an agent cannot do, and what stops the work.
 
-use super::stage::{ISSUE, MENDED, POLICY, REPO, Stage};
+use super::stage::{ISSUE, MENDED, PLAIN, POLICY, REPO, Stage};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::{Command, Stdio};
-
-const PLAIN: &str = "contract: { ai: disclose }\n";
 
 #[test]
 fn an_agent_reaches_neither_files_outside_nor_secrets_nor_github() {

@@ -17,6 +17,8 @@ pub(crate) const MENDED: &str =
 const ADMIN: &str = "an-admin-token-for-the-test";
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/contributor/agent.py");
+/// A policy without commands.
+pub(crate) const PLAIN: &str = "contract: { ai: disclose }\n";
 /// A policy with the repository's own test.
 pub(crate) const POLICY: &str = "budget: { max_open_prs: 3 }\ncontract: { test: sh test.sh }\n";
 

@@ -1,6 +1,6 @@
 //! The main story, and how it goes on after interruptions.
 
-use super::stage::{ISSUE, MENDED, POLICY, REPO, Stage, journal_step};
+use super::stage::{ISSUE, MENDED, PLAIN, POLICY, REPO, Stage, journal_step};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
@@ -124,7 +124,7 @@ fn kill_9_after_any_step_ends_in_one_pull_request() {
 
 #[test]
 fn a_run_takes_tasks_until_its_bound_and_gives_back_what_the_agent_cannot_do() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
     let run = ["run", "--agent", "scripted", "--yes", "--max-tasks", "1"];
     let done = stage.ended(&run);
@@ -146,7 +146,7 @@ fn a_run_takes_tasks_until_its_bound_and_gives_back_what_the_agent_cannot_do() {
 
 #[test]
 fn whoever_goes_on_by_hand_gets_that_pushed_and_what_was_given_back_is_cleaned() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     stage.script(&json!([[{ "write": ["countdown.sh", BROKEN] }]]));
     let task = stage.task_id(ISSUE);
     let again = ["do", &task, "--agent", "scripted", "--no-follow"];
@@ -173,14 +173,14 @@ fn whoever_goes_on_by_hand_gets_that_pushed_and_what_was_given_back_is_cleaned()
 
 #[test]
 fn a_fork_that_exists_is_used_and_whoever_may_push_needs_none() {
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     stage.github("ada", "POST", &format!("/repos/{REPO}/forks"), &json!({ "name": "my-rocket" }));
     stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
     let done = stage.work(&["--yes"]);
     assert_eq!(done.code, Some(0), "{}", done.all());
     assert_eq!(stage.pulls()[0]["head"]["repo"]["full_name"], "ada/my-rocket");
 
-    let stage = Stage::new("contract: { ai: disclose }\n");
+    let stage = Stage::new(PLAIN);
     stage.github("mona", "PUT", &format!("/repos/{REPO}/collaborators/ada"), &json!({ "permission": "push" }));
     stage.script(&json!([[{ "write": ["countdown.sh", MENDED] }]]));
     let done = stage.work(&["--yes"]);

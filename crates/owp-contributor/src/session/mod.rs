@@ -67,9 +67,11 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// Adds a reason to an error of a program that does not run.
-    fn because(mut self, why: Option<String>) -> Self {
-        if let (Self::Start { cause, .. } | Self::Stopped { cause, .. }, Some(why)) = (&mut self, why) {
+    /// Adds that the machine's Node.js is too old for the agent, if it is and the agent does not run.
+    async fn explained(mut self, agent: &Agent, environment: &ChildEnvironment) -> Self {
+        if let Self::Start { cause, .. } | Self::Stopped { cause, .. } = &mut self
+            && let Some(why) = node_is_too_old(agent, environment).await
+        {
             *cause = format!("{cause}; {why}");
         }
         self
@@ -108,7 +110,7 @@ pub async fn handshake(
     desk: Arc<dyn Desk>,
 ) -> Result<Handshake, AgentError> {
     match protocol::handshake(agent, folder, environment, desk).await {
-        Err(error) => Err(error.because(node_is_too_old(agent, environment).await)),
+        Err(error) => Err(error.explained(agent, environment).await),
         told => told,
     }
 }
@@ -140,7 +142,7 @@ impl Conversation {
             Launch::Protocol(_) => {
                 let (agent, environment) = (setup.agent.clone(), setup.environment.clone());
                 match protocol::start(setup).await {
-                    Err(error) => Err(error.because(node_is_too_old(&agent, &environment).await)),
+                    Err(error) => Err(error.explained(&agent, &environment).await),
                     started => started,
                 }
             }

@@ -8,7 +8,7 @@ use super::{AgentError, Conversation, Request, Setup};
 use crate::agents::{Agent, Launch, find_program};
 use crate::desk::{Desk, Event};
 use crate::environment::ChildEnvironment;
-use crate::process::{Running, Tail};
+use crate::process::{DRAINING, Running, Tail};
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::schema::{
     AuthMethod, CancelNotification, ClientCapabilities, ContentBlock, CreateTerminalRequest, CreateTerminalResponse,
@@ -33,9 +33,6 @@ use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 /// Time for a program to start and answer; a package may have to be fetched first.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 const ERRORS_MAX_BYTES: usize = 16 * 1024;
-
-/// Time for the rest of an agent's error output after it failed.
-const DRAINING: Duration = Duration::from_secs(2);
 
 type Agentward = ConnectionTo<agent_client_protocol::Agent>;
 

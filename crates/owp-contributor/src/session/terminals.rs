@@ -2,7 +2,7 @@
 
 use super::files::Tree;
 use crate::environment::ChildEnvironment;
-use crate::process::{Ended, Running, Tail, follow};
+use crate::process::{DRAINING, Ended, Running, Tail, follow};
 use agent_client_protocol::v1::schema::{CreateTerminalRequest, TerminalExitStatus, TerminalOutputResponse};
 use std::collections::HashMap;
 use std::io;
@@ -85,7 +85,7 @@ impl Terminals {
                 }
             };
             running.kill();
-            drop(tokio::time::timeout(std::time::Duration::from_secs(2), output).await);
+            drop(tokio::time::timeout(DRAINING, output).await);
             ends.send_replace(Some(status.map_or(Ended::Code(-1), Ended::of)));
         });
         all.insert(id.clone(), Terminal { tail, ended, stop });
