@@ -1,10 +1,9 @@
 //! The physical limit: the rows that lifecycles change, written by one loop to a database of the program's schema, without
-//! HTTP, rules or queries. Each batch is committed with its fsync. On PostgreSQL a batch is one message with a few
-//! statements for all its rows; on SQLite, where a statement is a function call, each row has its own.
+//! HTTP, rules or queries. A batch is a few statements for the rows of all its lifecycles, and a commit with its fsync.
 
 use crate::measure::as_float;
 use crate::server::{Server, Setup};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use sqlx::{Connection as _, PgConnection};
 use std::fmt::Write;
 use std::path::Path;
@@ -12,21 +11,6 @@ use std::time::{Duration, Instant};
 
 /// Lifecycles in one commit: about as many as 20 workers have under way.
 const BATCH: usize = 10;
-
-const EVENT: &str =
-    "INSERT INTO events (chain, seq, id, kind, task_id, worker_id, lease_id, payload, salt, digest, hash, at, feed)
-    VALUES ('r_0', ?1, ?2, 'task.in_progress', ?3, 'w_1', ?4, '{\"status\":\"in_progress\"}', ?5, ?5, ?5, 1, ?1)";
-const MOVE: &str =
-    "UPDATE tasks SET state = ?2, epoch = 1, ready_since = 1, assignee = 'w_1', last_holder = 'c:w_1', last_lease = ?3
-    WHERE id = ?1";
-const LEASE: &str =
-    "INSERT INTO leases (id, task_id, repo_id, worker_id, person, epoch, state, via, estimate, granted_at, expires_at,
-    ttl, max_until) VALUES (?1, ?2, 'r_0', 'w_1', 'c:w_1', 1, 'active', 'rest', 1, 1, 1, 1, 1)";
-const END: &str = "UPDATE leases SET state = 'merged', ended_at = 1 WHERE id = ?1";
-const OUTCOME: &str =
-    "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ('r_0', 'c:w_1', ?1, 'merged', 1)";
-const SEEN: &str = "UPDATE workers SET last_seen = ?1 WHERE id = 'w_1'";
-const SEAL: &str = "UPDATE chains SET seq = ?1, hash = ?2 WHERE chain = 'r_0'";
 
 /// The states that a lifecycle moves a task to, with the number of events of each move.
 const MOVES: [(&str, usize); 4] = [("leased", 1), ("in_progress", 1), ("pr_opened", 3), ("merged", 2)];
@@ -37,19 +21,15 @@ const TASKS: usize = 20_000;
 pub(crate) async fn lifecycles(binary: &Path, seconds: f64) -> f64 {
     let mut server = Server::start(binary, &Setup::default()).await;
     let file = server.stop_for_its_file();
-    let mut database = Connection::open(file).expect("the database opens");
+    let database = Connection::open(file).expect("the database opens");
     for setting in ["journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"] {
         database.execute_batch(&format!("PRAGMA {setting}")).expect("the setting is known");
     }
     database.execute_batch(&rows()).expect("the rows are written");
     let (began, limit) = (Instant::now(), Duration::from_secs_f64(seconds));
-    let (mut done, mut seq) = (0, 0_i64);
+    let (mut done, mut seq) = (0, 0);
     while began.elapsed() < limit && done + BATCH <= TASKS {
-        let batch = database.transaction().expect("it begins");
-        for n in done..done + BATCH {
-            lifecycle(&batch, n, &mut seq);
-        }
-        batch.commit().expect("it is committed");
+        database.execute_batch(&batch(done, &mut seq)).expect("it is committed");
         done += BATCH;
     }
     as_float(done) / began.elapsed().as_secs_f64()
@@ -133,32 +113,4 @@ fn rows() -> String {
                 assignees) WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {TASKS} - 1)
                 SELECT 't_' || (1000000000 + i), 'r_0', 'A task', 'Its text', 1, 0, 0, 'ready', i, 1, '[]', '[]' FROM n"
     )
-}
-
-/// The rows of one lifecycle: a grant, a start, a pull request and a merge, with seven events.
-fn lifecycle(batch: &Connection, n: usize, seq: &mut i64) {
-    let (task, lease) = (format!("t_{}", 1_000_000_000 + n), format!("l_{}", 1_000_000_000 + n));
-    let hash = format!("{n:064x}");
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-        let mut statement = batch.prepare_cached(sql).expect("the statement fits the schema");
-        statement.execute(values).expect("the row is written")
-    };
-    let mut events = |count: usize| {
-        for _ in 0..count {
-            *seq += 1;
-            run(EVENT, params![*seq, format!("e_{seq:013}"), task, lease, hash]);
-        }
-        run(SEAL, params![*seq, hash]);
-    };
-    run(SEEN, params![i64::try_from(n).unwrap_or(i64::MAX)]);
-    for (state, count) in MOVES {
-        run(MOVE, params![task, state, lease]);
-        match state {
-            "leased" => drop(run(LEASE, params![lease, task])),
-            "pr_opened" => drop(run(END, params![lease])),
-            "merged" => drop(run(OUTCOME, params![task])),
-            _ => {}
-        }
-        events(count);
-    }
 }
