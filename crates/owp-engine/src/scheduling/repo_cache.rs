@@ -2,8 +2,9 @@
 //! a plan depends on what changed since the last one, not on the number of repositories.
 //!
 //! The commit of a grant checks every rule again, and entries end after the interval between two attempts of a parked
-//! pull, because time alone can change them. Where other processes commit to the same database, the order is read for
-//! each plan, and an entry is valid for one version of its repository, which every commit with an event changes.
+//! pull, because time alone can change them. Where other processes commit to the same database, the order is read anew
+//! each second and before a pull gets nothing, and an entry is valid for one version of its repository, which every
+//! commit with an event changes.
 
 use crate::Scheduler;
 use crate::error::EngineError;
@@ -19,6 +20,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// Time between two readings of the order where other processes commit, too.
+const SHARED_ORDER_FOR: Duration = Duration::from_secs(1);
 /// Changed repositories above which the whole order is read again.
 const CHANGED: usize = 500;
 /// Limit on the tasks of all entries; the cache is emptied when it is full.
@@ -62,6 +65,8 @@ struct State {
     versions: HashMap<RepoId, i64>,
     /// When the whole order was read.
     ordered_at: Option<Duration>,
+    /// Number of times the whole order was read.
+    readings: u64,
     /// Repositories whose place in the order may have changed.
     moved: BTreeSet<RepoId>,
     repos: HashMap<RepoId, Entry>,
@@ -193,15 +198,27 @@ impl Scheduler<'_> {
         state.moved.extend(changed.repos);
     }
 
-    /// Returns the served repositories with ready tasks, at most `most`, in the order of their best tasks.
-    pub(crate) async fn best_repos(&self, most: usize) -> Result<Vec<Ranked>, EngineError> {
+    /// Returns the number of times that the whole order was read.
+    pub(crate) fn readings(&self) -> u64 {
+        self.inner().repo_cache.state().readings
+    }
+
+    /// Returns the served repositories with ready tasks, at most `most`, in the order of their best tasks, and the number
+    /// of times that the whole order was read. Where other processes commit, too, it has been read after the first
+    /// `after` times.
+    pub(crate) async fn best_repos(&self, most: usize, after: u64) -> Result<(Vec<Ranked>, u64), EngineError> {
         self.remove_changed();
         let cache = &self.inner().repo_cache;
         let now = self.store().clock().steady();
         let (ordered_at, moved) = {
             let mut state = cache.state();
+            let readings = state.readings;
+            let is_kept = |at: &Duration| match self.store().is_alone() {
+                true => is_valid(*at, now),
+                false => readings > after && now.saturating_sub(*at) < SHARED_ORDER_FOR,
+            };
             // Whatever fails from here on, the next call reads the whole order.
-            let ordered_at = state.ordered_at.take().filter(|at| is_valid(*at, now) && self.store().is_alone());
+            let ordered_at = state.ordered_at.take().filter(is_kept);
             (ordered_at, std::mem::take(&mut state.moved))
         };
         if ordered_at.is_none() {
@@ -213,7 +230,8 @@ impl Scheduler<'_> {
                 repos.into_iter().filter(|(_, id, _)| !has_nothing(id)).map(|(rank, id, _)| (rank, id)).collect();
             state.ranks = repos.iter().map(|(rank, id)| (id.clone(), *rank)).collect();
             (state.order, state.ordered_at) = (repos.into_iter().collect(), Some(now));
-            return Ok(state.first(most));
+            state.readings += 1;
+            return Ok((state.first(most), state.readings));
         }
         let mut ranks = Vec::new();
         if !moved.is_empty() {
@@ -231,7 +249,7 @@ impl Scheduler<'_> {
         let mut state = cache.state();
         ranks.into_iter().for_each(|(id, rank)| state.rank(id, rank));
         state.ordered_at = ordered_at;
-        Ok(state.first(most))
+        Ok((state.first(most), state.readings))
     }
 
     /// Returns what a plan for these workers needs of a repository; `None` if it has nothing to give.

@@ -144,8 +144,14 @@ impl Scheduler<'_> {
     /// The repositories with the best tasks come first. Nobody who wants more gets an answer before all were examined.
     async fn grant_some(&self, mut demands: Demands, answers: &mut PlannedByWorker) -> Result<Demands, EngineError> {
         let (mut rest, mut examined, mut expected) = (Demands::new(), BTreeSet::new(), None);
-        for most in [FIRST, usize::MAX] {
-            let mut repos = self.best_repos(most).await?;
+        let before = self.readings();
+        let mut last = before;
+        for (most, after) in [(FIRST, 0), (usize::MAX, before)] {
+            let (mut repos, readings) = self.best_repos(most, after).await?;
+            if readings != std::mem::replace(&mut last, readings) {
+                // What was examined may have changed since.
+                examined.clear();
+            }
             repos.retain(|(_, id)| !examined.contains(id));
             if repos.is_empty() {
                 continue;
