@@ -8,8 +8,19 @@ use crate::server::{Server, Setup};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const PATHS: [&str; 4] = ["/", "/metrics", "/v1/repos", "/v1/tasks"];
-/// `/` and `/metrics` are cached for a second; each round measures what is counted anew.
+const PATHS: [&str; 10] = [
+    "/",
+    "/tasks",
+    "/tasks?state=ready",
+    "/leases",
+    "/events",
+    "/repos/acme/repo1",
+    "/metrics",
+    "/v1/repos",
+    "/v1/tasks",
+    "/v1/events?last=100",
+];
+/// `/metrics` is cached for a second, and pages for less; each round measures what is computed anew.
 const CACHED: Duration = Duration::from_millis(1_100);
 
 impl Bench<'_> {

@@ -48,7 +48,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the pool: REST, webhooks, status page.
+    /// Runs the pool: REST, webhooks, dashboard.
     Serve(serve::ServeArgs),
     /// Runs a sandbox GitHub in memory: Apps, issues, pull requests and signed webhooks over HTTP.
     #[cfg(feature = "sandbox")]

@@ -5,6 +5,7 @@
 mod admin_cli;
 mod conformance;
 mod contributor;
+mod dashboard;
 mod deployment;
 mod doctor;
 mod github_data;

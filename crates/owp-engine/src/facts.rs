@@ -14,7 +14,7 @@ use owp_pool::pull::Agents;
 use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
 use owp_pool::task::Task;
 use owp_pool::worker::Worker;
-use owp_pool::{Refusal, RepoId, Span, TaskId, Timestamp, WorkerId};
+use owp_pool::{Person, Refusal, RepoId, Span, TaskId, Timestamp, WorkerId};
 use owp_store::{Ahead, Bounds, Pause, RepoRow, SlotRows, StoreError, Tx};
 use std::collections::BTreeMap;
 
@@ -303,6 +303,36 @@ pub(crate) async fn task_facts(tx: &mut Tx, task: Task, answers: &NamingPulls) -
     Ok(TaskFacts { task, holder, reserved_for, answers, declined, barred })
 }
 
+/// What sets tasks of one repository aside for some workers: refusals of offers, and revoked leases.
+pub(crate) struct SetAside {
+    declined: BTreeMap<TaskId, Vec<(WorkerId, Timestamp)>>,
+    barred: BTreeMap<TaskId, Vec<(Person, Timestamp)>>,
+}
+
+impl SetAside {
+    /// Loads it with the same statements for all tasks.
+    pub(crate) async fn load(tx: &mut Tx, repo: &RepoId) -> Result<Self, StoreError> {
+        let since = tx.now() - DECLINED_FOR;
+        let mut declined = BTreeMap::<_, Vec<_>>::new();
+        for (task, worker, at) in tx.leases().declines_in(repo, since).await? {
+            declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
+        }
+        let mut barred = BTreeMap::<_, Vec<_>>::new();
+        for (task, person, until) in tx.standings().bars_in(repo).await? {
+            barred.entry(task).or_default().push((person, until));
+        }
+        Ok(Self { declined, barred })
+    }
+
+    /// Builds the facts of a task without a holder. Names that only explanations need are left out.
+    pub(crate) fn facts_of(&mut self, task: Task, answers: &NamingPulls) -> TaskFacts {
+        let answers = answers.get(&task.id).cloned().unwrap_or_default();
+        let declined = self.declined.remove(&task.id).unwrap_or_default();
+        let barred = self.barred.remove(&task.id).unwrap_or_default();
+        TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
+    }
+}
+
 /// Loads the ready tasks that a plan for `demands` could use: `per_class` of each class of equal requirements. They have
 /// no holder. Names that only explanations need are left out, so that a long queue does not cost a query per task. If there
 /// are more than [`CLASSES`], loads the best whose area is free, some for each demand. Returns whether other demands would
@@ -316,20 +346,8 @@ pub(crate) async fn candidates<'d>(
 ) -> Result<(Vec<TaskFacts>, bool), StoreError> {
     let RepoFacts { id, areas, policy, .. } = repo;
     let since = tx.now() - DECLINED_FOR;
-    let mut declined = BTreeMap::<_, Vec<_>>::new();
-    for (task, worker, at) in tx.leases().declines_in(id, since).await? {
-        declined.entry(task).or_default().push((worker, at + DECLINED_FOR));
-    }
-    let mut barred = BTreeMap::<_, Vec<_>>::new();
-    for (task, person, until) in tx.standings().bars_in(id).await? {
-        barred.entry(task).or_default().push((person, until));
-    }
-    let facts = |task: Task| {
-        let answers = answers.get(&task.id).cloned().unwrap_or_default();
-        let declined = declined.remove(&task.id).unwrap_or_default();
-        let barred = barred.remove(&task.id).unwrap_or_default();
-        TaskFacts { task, holder: None, reserved_for: None, answers, declined, barred }
-    };
+    let mut set_aside = SetAside::load(tx, id).await?;
+    let facts = |task: Task| set_aside.facts_of(task, answers);
     let bounds = Bounds { per_class, classes: CLASSES, declined_since: since };
     if let Some(tasks) = tx.tasks().candidates(id, bounds).await? {
         return Ok((tasks.into_iter().map(facts).collect(), true));

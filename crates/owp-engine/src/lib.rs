@@ -40,7 +40,8 @@ pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
 pub use services::{
     Comments, Feed, History, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers,
 };
-pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Totals};
+pub use views::board::{Held, TaskBoard, TaskStory};
+pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
 pub use workers::contributors::{
@@ -59,7 +60,9 @@ pub use owp_github::manifest::Extras;
 use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
-pub use owp_store::{AuditRow, DeadLetter, DeadPlace, Extra, FeedRow, KeptAnswer, TaskFilter, because};
+pub use owp_store::{
+    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, KeptAnswer, LiveLeaseRow, TaskFilter, because,
+};
 
 use owp_store::{Committed, Scope, Store, transaction};
 use secrecy::SecretString;

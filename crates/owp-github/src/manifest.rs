@@ -72,7 +72,7 @@ pub fn manifest(public: &str, back: &str, extras: Extras) -> Result<Value, GitHu
     manifest.insert("url".to_owned(), json!(public));
     manifest.insert("hook_attributes".to_owned(), json!({ "url": webhook_url(public), "active": true }));
     manifest.insert("redirect_url".to_owned(), json!(format!("{back}/setup/done")));
-    // GitHub redirects users here after an installation: the status page shows their repository.
+    // GitHub redirects users here after an installation: the dashboard shows their repository.
     manifest.insert("setup_url".to_owned(), json!(format!("{public}/")));
     manifest.insert("default_permissions".to_owned(), json!(permissions(extras)?));
     manifest.insert("default_events".to_owned(), json!(events(extras)?));

@@ -37,6 +37,7 @@ pub mod slots;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod waiting;
 pub mod worker;
 pub mod yaml;
 

@@ -671,6 +671,7 @@ CREATE TABLE events (
   PRIMARY KEY (chain, seq)
 );
 CREATE UNIQUE INDEX events_id ON events (id);
+CREATE INDEX events_task ON events (task_id, seq) WHERE task_id IS NOT NULL;
 CREATE UNIQUE INDEX events_feed ON events (feed) WHERE feed IS NOT NULL;
 -- Events without a number: the oldest, and their predecessors in their chains.
 CREATE INDEX events_waiting ON events (id) WHERE feed IS NULL;

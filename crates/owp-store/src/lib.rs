@@ -7,6 +7,7 @@ mod agents;
 mod ahead;
 mod apart;
 mod audit;
+mod board;
 mod bound;
 mod candidates;
 mod cause;
@@ -59,6 +60,7 @@ mod workers;
 
 pub use ahead::Ahead;
 pub use audit::AuditRow;
+pub use board::LiveLeaseRow;
 pub use candidates::{Bounds, TaskClass};
 pub use cause::because;
 pub use changed_repos::ChangedRepos;

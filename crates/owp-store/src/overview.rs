@@ -1,4 +1,4 @@
-//! Counts for the status page and the operator.
+//! Counts for the dashboard and the operator.
 
 use super::error::StoreError;
 use super::nouns::{Leases, Repos};
@@ -66,6 +66,7 @@ impl super::Store {
         [
             super::agents::STATEMENTS,
             super::audit::STATEMENTS,
+            super::board::STATEMENTS,
             super::candidates::STATEMENTS,
             super::checkup::STATEMENTS,
             super::deliveries::STATEMENTS,

@@ -36,6 +36,9 @@ statements! {
     TASKS_PAGE_STATE = tasks_page!("t.state = $3 AND ");
     TASKS_PAGE_REPO = tasks_page!("t.repo_id = $3 AND ");
     TASKS_PAGE_BOTH = tasks_page!("t.repo_id = $3 AND t.state = $4 AND ");
+    // Indexes workers_person and tasks_assignee, then the primary key of the tasks found.
+    TASKS_PAGE_HOLDER = tasks_page!("t.id IN (SELECT x.id FROM workers v JOIN tasks x ON x.assignee = v.id
+        AND x.state IN ('leased', 'in_progress', 'blocked', 'pr_opened') WHERE v.person = $3) AND ");
     TASK_TITLE = "SELECT issue, title FROM tasks WHERE id = $1";
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
@@ -74,14 +77,17 @@ pub struct TaskFilter {
     pub area: Option<String>,
     /// Only tasks made from the issue with this number.
     pub issue: Option<i64>,
+    /// Only tasks that this contributor holds, or whose block or pull request waits on this contributor.
+    pub holder: Option<Person>,
     /// True to include private repositories.
     pub private: bool,
 }
 
 impl TaskFilter {
-    /// Returns true if a task passes the filters that no index covers.
+    /// Returns true if a task of one of the repositories wanted passes the filters.
     fn takes(&self, task: &Task) -> bool {
-        self.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill))
+        self.state.is_none_or(|state| task.state == state)
+            && self.skill.as_ref().is_none_or(|skill| task.spec.skills.contains(skill))
             && self.area.as_ref().is_none_or(|area| task.spec.area.as_ref() == Some(area))
             && self.issue.is_none_or(|issue| task.issue == Some(issue))
     }
@@ -163,7 +169,8 @@ impl Tasks<'_> {
             for row in &rows {
                 let task = task_row(row)?;
                 let public = row.try_get::<i64, _>("repo_private")? == 0 || is_planted(Plant::TaskListShowsPrivate);
-                if (filter.private || public) && filter.takes(&task) {
+                let elsewhere = repo.as_ref().is_some_and(|repo| task.repo != *repo);
+                if (filter.private || public) && !elsewhere && filter.takes(&task) {
                     if page.len() == limit {
                         return Ok((page, Some(TaskId::new(last))));
                     }
@@ -190,6 +197,9 @@ impl Tasks<'_> {
     ) -> Result<Vec<Row>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let of = |sql: &'static str| query(sql).bind(after.to_owned()).bind(limit);
+        if let Some(person) = &filter.holder {
+            return self.all(of(TASKS_PAGE_HOLDER).bind(person.key())).await;
+        }
         let find = match (repo, filter.state) {
             (None, None) => of(TASKS_PAGE),
             (None, Some(state)) => of(TASKS_PAGE_STATE).bind(state.name()),

@@ -23,8 +23,9 @@ const OPENING_SECS: f64 = 20.0;
 const QUIET_AFTER_SECS: f64 = 3_600.0;
 /// New issues are opened while fewer tasks than this are waiting.
 const BACKLOG: usize = 8;
-/// Duration of a task's work.
+/// Duration of a task's work as fast as possible, and for viewers.
 const WORK: Duration = Duration::from_millis(500);
+const LONG_WORK: Duration = Duration::from_millis(2_500);
 /// Every nth review closes the pull request unmerged.
 const REJECT_EVERY: usize = 7;
 
@@ -38,6 +39,11 @@ pub(super) enum Pace {
 }
 
 impl Pace {
+    /// Returns the duration of a task's work.
+    fn work(self) -> Duration {
+        if self == Self::Hurried { WORK } else { LONG_WORK }
+    }
+
     fn review(self, seconds: f64) -> Duration {
         if self == Self::Hurried || seconds < OPENING_SECS { REVIEW } else { LATER_REVIEW }
     }
@@ -69,7 +75,7 @@ pub(super) async fn start(stage: &Arc<Stage>, pace: Pace) -> Result<JoinSet<()>,
     cast.spawn(offer(Arc::clone(stage), issues, pace));
     cast.spawn(review(Arc::clone(stage), pace));
     for (login, skills) in CLIENTS {
-        cast.spawn(client(Arc::clone(stage), login, skills));
+        cast.spawn(client(Arc::clone(stage), login, skills, pace));
     }
     for (login, skills) in PEOPLE {
         cast.spawn(commenter(Arc::clone(stage), login, skills, pace));
@@ -122,7 +128,7 @@ async fn review(stage: Arc<Stage>, pace: Pace) {
 }
 
 /// A contributor with an OWP client: registers, links the worker by a comment, then pulls tasks and completes them.
-async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str]) {
+async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str], pace: Pace) {
     let http = Client::new();
     let registered = loop {
         let body = json!({ "name": format!("{login}'s laptop"), "github_handle": login, "skills": skills });
@@ -142,7 +148,7 @@ async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'stat
     let mut answered = BTreeSet::new();
     loop {
         tokio::time::sleep(BEAT).await;
-        if let Err(error) = pull_and_work(&stage, &http, &token, login, &mut answered).await {
+        if let Err(error) = pull_and_work(&stage, &http, &token, login, pace, &mut answered).await {
             tracing::debug!(%error, login, "a work round failed");
         }
     }
@@ -153,6 +159,7 @@ async fn pull_and_work(
     http: &Client,
     token: &str,
     login: &str,
+    pace: Pace,
     answered: &mut BTreeSet<String>,
 ) -> Result<(), String> {
     let say = |path: String, body: Value| {
@@ -167,7 +174,7 @@ async fn pull_and_work(
         let Some(task) = held(stage, id).await.filter(|_| !answered.contains(lease_key(&lease))) else { continue };
         let status = format!("/v1/tasks/{id}/status");
         say(status.clone(), json!({ "status": "in_progress" })).await?;
-        tokio::time::sleep(WORK).await;
+        tokio::time::sleep(pace.work()).await;
         let number = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title)?;
         answered.insert(lease_key(&lease).to_owned());
         let url = format!("{}/{repo}/pull/{number}", stage.github.api_url());
@@ -206,7 +213,7 @@ async fn commenter(stage: Arc<Stage>, login: &'static str, skills: &'static [&'s
         }
         asked.insert((repo, issue));
         if wait_for_grant(&stage, &task, login).await {
-            tokio::time::sleep(WORK).await;
+            tokio::time::sleep(pace.work()).await;
             if let Err(error) = stage.open_pull(login, repo, issue, &task.title) {
                 tracing::warn!(%error, "could not open a pull request");
             }

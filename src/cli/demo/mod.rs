@@ -25,7 +25,7 @@ pub struct DemoArgs {
     /// Stop with exit code 0 once this many tasks are merged, and print one JSON line.
     #[arg(long, value_name = "N")]
     pub exit_after_merged: Option<usize>,
-    /// Address for the service and its status page; port 0 takes a free one.
+    /// Address for the service and its dashboard; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = super::values::listen)]
     pub listen: SocketAddr,
     /// Give up after this many seconds when `--exit-after-merged` is not reached.

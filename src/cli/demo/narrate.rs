@@ -21,7 +21,7 @@ const WORDS_MAX_CHARS: usize = 200;
 pub(super) fn opening(stage: &Stage) {
     print_line(&format!(
         "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\n  \
-         Status page     {}\n  Sandbox GitHub  {}  (every issue and pull request)\n\n\
+         Dashboard       {}\n  Sandbox GitHub  {}  (every issue and pull request)\n\n\
          Open both in a browser. New issues keep coming; Ctrl-C ends the demo.\n",
         stage.url,
         stage.github.api_url()

@@ -1,5 +1,5 @@
 //! Hostile texts over HTTP: what was sent comes back letter by letter in well-formed JSON, on every face that shows it; the
-//! status page shows it as text.
+//! dashboard shows it as text.
 
 use crate::protocol::sse::{Stream, numbered, operator};
 use crate::support::database::Db;
@@ -10,7 +10,7 @@ use owp_testing::hostile::corpus;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-on_both!(hostile_texts_come_back_letter_by_letter, the_status_page_shows_hostile_texts_as_text);
+on_both!(hostile_texts_come_back_letter_by_letter, the_pages_show_hostile_texts_as_text);
 
 /// A task that carries one of the texts, as it was sent.
 struct Sent {
@@ -144,7 +144,7 @@ fn well_formed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
 }
 
-async fn the_status_page_shows_hostile_texts_as_text(db: Db) {
+async fn the_pages_show_hostile_texts_as_text(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({ "max_open_prs": 100 })).await;
     // What a page of plain texts is made of, with and without a free slot.
@@ -152,6 +152,7 @@ async fn the_status_page_shows_hostile_texts_as_text(db: Db) {
     let worker = pool.worker(json!({})).await;
     pool.work(&worker).await;
     let mut plain = tags(&pool.page().await.text);
+    let plain_task = tags(&pool.get(&format!("/tasks/{}", tasks[0])).await.text);
     pool.repo(json!({ "max_open_prs": 0 })).await;
     plain.extend(tags(&pool.page().await.text));
     for task in &tasks {
@@ -168,8 +169,13 @@ async fn the_status_page_shows_hostile_texts_as_text(db: Db) {
         let page = pool.page().await.text;
         for task in &taken {
             let one = names[task.as_str()];
-            let shown = format!(r#"<span class="task">{}</span>"#, escaped(&tidy_line(&one.title, 80)));
+            let shown = format!(r#"href="/tasks/{task}">{}</a>"#, escaped(&tidy_line(&one.title, 80)));
             assert!(page.contains(&shown), "{}: {shown} in {page}", one.name);
+            let alone = pool.get(&format!("/tasks/{task}")).await.text;
+            let title = format!("<h1>{}</h1>", escaped(&tidy_line(&one.title, 150)));
+            assert!(alone.contains(&title), "{}: {title} in {alone}", one.name);
+            assert!(!alone.chars().any(|c| is_hidden(c) && c != '\n'), "{alone:?}");
+            assert_eq!(tags(&alone).difference(&plain_task).next(), None, "{}", one.name);
             seen.insert(task.clone());
         }
         assert!(!page.chars().any(|c| is_hidden(c) && c != '\n'), "{page:?}");

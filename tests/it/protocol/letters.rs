@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both!(
     the_list_is_the_operators_and_paged,
     one_that_was_given_up_can_be_tried_again,
-    the_status_page_says_where_and_why_for_public_repositories_only,
+    the_overview_says_where_and_why_for_public_repositories_only,
 );
 
 /// Five comments that were given up, two of them in one moment, and one that waits.
@@ -91,13 +91,13 @@ async fn one_that_was_given_up_can_be_tried_again(db: Db) {
     assert_eq!(retried[0]["payload"], json!({ "issue": 8, "key": "notes", "by": "operator" }));
 }
 
-async fn the_status_page_says_where_and_why_for_public_repositories_only(db: Db) {
+async fn the_overview_says_where_and_why_for_public_repositories_only(db: Db) {
     let pool = Pool::start(db).await;
     assert!(!pool.page().await.text.contains("Comments given up"));
     given_up(&pool).await;
     meddle(&pool, "UPDATE repositories SET private = 1 WHERE name = 'acme/attic'").await;
     let page = pool.page().await.text;
-    assert!(page.contains("acme/rocket #7: the issue is not there any more."), "{page}");
-    assert!(page.contains("acme/rocket #8: GitHub refuses it; the operator can read in which words."), "{page}");
+    assert!(page.contains("acme/rocket</a> #7: the issue is not there any more."), "{page}");
+    assert!(page.contains("acme/rocket</a> #8: GitHub refuses it; the operator can read in which words."), "{page}");
     assert!(!page.contains("(403)") && !page.contains("acme/attic"), "{page}");
 }

@@ -35,7 +35,7 @@ async fn a_manual_repository_nobody_works_in_is_removed_and_its_name_is_free(db:
     pool.admin(&format!("tasks/{task}/close"), json!({})).await.ok();
     assert_eq!(pool.admin("repos/remove", remove.clone()).await.ok(), json!({ "ok": true, "tasks_closed": 1 }));
     assert_eq!(pool.get("/v1/repos").await.ok()["repos"], json!([]));
-    assert!(!pool.get("/").await.text.contains("slots taken"), "the status page shows no budget of it");
+    assert!(!pool.get("/").await.text.contains("slots taken"), "the dashboard shows no budget of it");
     assert_eq!(pool.get(&format!("/v1/tasks/{waits}")).await.ok()["state"], "closed");
     pool.admin("repos/remove", remove).await.problem(400, "unknown-repository");
     // The name is free, and nothing of the old one comes back with it.

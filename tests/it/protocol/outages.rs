@@ -200,7 +200,7 @@ async fn rules_that_cannot_be_read_stop_their_repository_alone(db: Db) {
 
 async fn a_cursor_that_was_made_up_is_refused(db: Db) {
     let pool = Pool::start(db).await;
-    let tasks = "tasks None None None None None";
+    let tasks = "tasks None None None None None None";
     for (path, list, after) in [
         ("/v1/tasks", tasks, "t_\0"),
         ("/v1/repos", "repos", "acme/\0"),

@@ -211,8 +211,8 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
     mona.transfer_repo(there, "nobody-else").unwrap();
     w.settle().await;
     let view = w.engine.views().overview(1).await.unwrap();
-    let stopped = view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().stopped.clone();
-    assert!(stopped.unwrap().contains("removed"));
+    let stopped = &view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().throttled_by[0];
+    assert!(stopped.message.contains("removed"), "{stopped:?}");
     w.advance(Span::days(9));
     w.settle().await;
     mona.transfer_repo("nobody-else/rocket", "acme").unwrap();

@@ -6,8 +6,8 @@ use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
 use owp_engine::Settings;
 use owp_github::render::find_key;
-use owp_pool::Span;
 use owp_pool::task::TaskState;
+use owp_pool::{Rule, Span};
 use owp_sandbox::{PrSpec, Sandbox};
 use std::collections::BTreeSet;
 
@@ -131,7 +131,8 @@ async fn state_of(w: &World, cast: &Cast) -> Vec<String> {
     }
     let view = w.engine.views().overview(1).await.unwrap();
     let repo = view.repos.iter().find(|one| one.name == repo).unwrap();
-    found.push(format!("{} of {}, {:?}", repo.budget.used(), repo.budget.limit, repo.stopped));
+    let stopped = repo.throttled_by.iter().find(|refusal| refusal.rule == Rule::RepoActive);
+    found.push(format!("{} of {}, {stopped:?}", repo.budget.used(), repo.budget.limit));
     found
 }
 

@@ -131,7 +131,7 @@ impl Pool {
         self.send("GET", path, &[], "").await
     }
 
-    /// The status page as it stands now: it is made once a second at most.
+    /// The overview as it stands now: it is rendered four times a second at most.
     pub(crate) async fn page(&self) -> Answer {
         self.clock.advance_ms(1_000);
         self.get("/").await

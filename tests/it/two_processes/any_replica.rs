@@ -162,7 +162,8 @@ async fn what_a_replica_has_just_read_never_hides_what_another_changed_since() {
     assert_eq!(leases(&tokens[2]).await.len(), 1, "there is one slot more");
 
     pool.post(1, "/v1/admin/repos", ADMIN, json!({ "repo": "acme/other", "max_open_prs": 1 })).await;
-    pool.post(1, "/v1/admin/tasks", ADMIN, json!({ "repo": "acme/other", "title": "In a repository of its own" })).await;
+    pool.post(1, "/v1/admin/tasks", ADMIN, json!({ "repo": "acme/other", "title": "In a repository of its own" }))
+        .await;
     let worker = json!({ "name": "worker 3", "max_concurrent_tasks": 1 });
     let told = pool.post(0, "/v1/workers/register", "", worker).await;
     assert_eq!(leases(told["token"].as_str().unwrap()).await.len(), 1, "it can be pulled at once");

@@ -1,4 +1,4 @@
-//! Health, the status page and its files, and what every answer carries.
+//! Health, the overview and its files, and what every answer carries.
 
 use crate::support::database::Db;
 use crate::support::pool::{ADMIN, Pool};
@@ -39,7 +39,7 @@ async fn every_answer_has_an_id_and_the_headers_that_protect_a_browser() {
 }
 
 #[tokio::test]
-async fn the_status_page_shows_the_pool_and_escapes_what_people_wrote() {
+async fn the_overview_shows_the_pool_and_escapes_what_people_wrote() {
     let pool = Pool::start(Db::Sqlite).await;
     assert!(pool.page().await.text.contains("No repository yet"));
     pool.admin("repos", json!({ "repo": "acme/<script>alert(1)</script>", "max_open_prs": 1 })).await.ok();
@@ -53,10 +53,10 @@ async fn the_status_page_shows_the_pool_and_escapes_what_people_wrote() {
     let text = &page.text;
     assert!(text.contains("acme/&lt;script&gt;") && !text.contains("<script>alert"), "{text}");
     assert!(text.contains("1 of 1 slots taken") && text.contains("1 lease without a pull request"), "{text}");
-    assert!(text.contains(r#"<span class="no">No</span>"#) && text.contains("The only review slot is taken"), "{text}");
+    assert!(text.contains("● Full") && text.contains("The only review slot is taken"), "{text}");
     assert!(text.contains("<dt>workers online</dt><dd>1</dd>"), "{text}");
-    assert!(text.contains("A task was handed out"), "{text}");
-    assert!(!text.contains("A worker registered"), "what belongs to no repository is the operator's: {text}");
+    assert!(text.contains("Handed out ("), "{text}");
+    assert!(!text.contains("worker registered"), "what belongs to no repository is the operator's: {text}");
     assert!(text.contains("http-equiv=\"refresh\""), "{text}");
     assert!(!text.contains(&worker.token), "a token is shown to nobody else");
 }
@@ -74,7 +74,7 @@ async fn the_pages_files_are_there_and_so_is_the_page_behind_a_problem() {
         assert_eq!((again.status, again.text.as_str()), (304, ""));
         seen += 1;
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
     pool.get("/static/../Cargo.toml").await.problem(404, "unknown-path");
     pool.get("/static/none.css").await.problem(404, "unknown-path");
     let problem = pool.get("/v1/work").await.problem(401, "unauthorized");

@@ -1,4 +1,4 @@
-//! `.github/owp.yml`: read when it may have changed, validated, stored. Errors appear in the log, on the status page
+//! `.github/owp.yml`: read when it may have changed, validated, stored. Errors appear in the log, on the dashboard
 //! and in one comment; the last valid policy stays in force. Until a policy was read, nothing is handed out.
 
 use crate::Policies;

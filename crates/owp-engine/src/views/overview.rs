@@ -1,13 +1,13 @@
-//! Data of the status page and the admin counts, from one snapshot.
+//! Data of the dashboard and the admin counts, from one snapshot.
 
 use crate::Views;
 use crate::comments::dead_letters::Undelivered;
 use crate::error::EngineError;
 use crate::views::resources::{LoadedRepo, load_repos};
-use owp_pool::TaskId;
+use owp_pool::admission;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
-use owp_pool::{Span, Timestamp};
+use owp_pool::{Refusal, Span, TaskId, Timestamp};
 use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,10 +50,14 @@ pub struct Totals {
     pub tasks: Vec<(TaskState, i64)>,
     /// Deliveries that wait or are being processed.
     pub pending_deliveries: i64,
+    /// Arrival of the oldest of these.
+    pub oldest_delivery: Option<Timestamp>,
     /// Deliveries given up in the last days.
     pub dead_deliveries: i64,
     /// Wanted comments that GitHub does not show yet.
     pub open_comments: i64,
+    /// Earliest time at which one of these was due.
+    pub oldest_comment: Option<Timestamp>,
     /// Number of dead letters.
     pub dead_comments: i64,
 }
@@ -85,8 +89,8 @@ pub struct RepoView {
     pub managed: bool,
     /// Its slots.
     pub budget: Budget,
-    /// Reason nothing is handed out there, apart from the budget.
-    pub stopped: Option<String>,
+    /// Every rule that keeps the whole repository from handing out anything now.
+    pub throttled_by: Vec<Refusal>,
     /// Errors of the current policy file, one per line.
     pub policy_error: Option<String>,
     /// Number of tasks by state.
@@ -129,6 +133,11 @@ impl Views<'_> {
         .await
     }
 
+    /// Returns the titles of these events' tasks.
+    pub async fn titles_of(&self, events: Vec<EventRow>) -> Result<Titles, EngineError> {
+        self.read(transaction!(|tx| Ok(Titles { now: tx.now(), titles: titles(tx, &events).await? }))).await
+    }
+
     /// Returns the overview of the pool, with this page of its public repositories, or the last if there are fewer.
     pub async fn overview(&self, page: i64) -> Result<Overview, EngineError> {
         let engine = self.0.clone();
@@ -138,9 +147,9 @@ impl Views<'_> {
             let rows = tx.repos().page_of_public((page - 1) * PAGE, PAGE).await?;
             let now = tx.now();
             let view = |LoadedRepo { context, budget, tasks }: LoadedRepo| {
-                let stopped = context.stop(now).map(|stop| stop.why);
+                let throttled_by = admission::repo_refusals(&context.row.name, context.stop(now).as_ref(), &budget);
                 let RepoRow { name, managed, file, .. } = context.row;
-                RepoView { name, managed, budget, stopped, policy_error: file.error, tasks }
+                RepoView { name, managed, budget, throttled_by, policy_error: file.error, tasks }
             };
             let repos = load_repos(tx, &engine, rows).await?.into_iter().map(view).collect();
             let events = tx.events().recent_public(EVENTS).await?;
@@ -153,16 +162,27 @@ impl Views<'_> {
     }
 }
 
+/// Titles of the tasks of some events.
+#[derive(Debug, Clone)]
+pub struct Titles {
+    /// Time of the snapshot.
+    pub now: Timestamp,
+    /// The titles by task id.
+    pub titles: BTreeMap<String, TaskTitle>,
+}
+
 async fn totals(tx: &mut Tx) -> Result<Totals, StoreError> {
     let counts: BTreeMap<_, _> = tx.tasks().count_by_state().await?.into_iter().collect();
-    let now = tx.now();
+    let (now, inbox) = (tx.now(), tx.deliveries().health().await?);
     Ok(Totals {
         now,
         workers_online: tx.workers().count_online(now - ONLINE).await?,
         tasks: TaskState::ALL.into_iter().map(|state| (state, counts.get(&state).copied().unwrap_or(0))).collect(),
-        pending_deliveries: tx.deliveries().count_pending().await?,
-        dead_deliveries: tx.deliveries().count_dead().await?,
+        pending_deliveries: inbox.waiting,
+        oldest_delivery: inbox.oldest,
+        dead_deliveries: inbox.dead,
         open_comments: tx.comments().count_open().await?,
+        oldest_comment: tx.comments().due_since().await?,
         dead_comments: tx.comments().count_dead().await?,
     })
 }

@@ -2,12 +2,14 @@
 
 use crate::error::EngineError;
 use crate::facts::RepoContext;
+use crate::views::reasons::add_reasons;
 use crate::workers::contributors::Terms;
 use crate::{Engine, Views};
 use owp_pool::admission::{self, Holder};
 use owp_pool::budget::Budget;
 use owp_pool::gates::UnmetGate;
 use owp_pool::task::Task;
+use owp_pool::waiting::Waiting;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
 use owp_store::{Extra, ListedTask, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
 
@@ -29,6 +31,10 @@ pub struct TaskView {
     pub terms: Option<Terms>,
     /// Web page of the issue; omitted in lists and in manual repositories.
     pub page: Option<String>,
+    /// Why a ready or blocked task waits; omitted in the API's lists.
+    pub waiting: Option<Waiting>,
+    /// Number of tasks before a ready one in the queue of its repository, at most a thousand; omitted in the API's lists.
+    pub ahead: Option<i64>,
 }
 
 /// A pull request that names a task.
@@ -108,7 +114,10 @@ impl Views<'_> {
             let pulls = tx.pulls().of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
             let page = engine.views().issue_page(&repo.row, &task);
             let terms = task.issue.and_then(|_| Terms::of(&repo));
-            Ok(TaskView { pulls, terms, page, ..task_view(tx, task, repo.row.name).await? })
+            let view = task_view(tx, task, repo.row.name).await?;
+            let mut view = TaskView { pulls, terms, page, ..view };
+            add_reasons(tx, &engine, std::slice::from_mut(&mut view)).await?;
+            Ok(view)
         }))
         .await
     }
@@ -164,7 +173,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         None => None,
     };
     let extra = tx.tasks().own_fields(&task.id).await?;
-    Ok(TaskView { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None })
+    Ok(TaskView::from(ListedTask { task, repo, holder, extra }))
 }
 
 fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
@@ -216,6 +225,6 @@ fn repo_detail(LoadedRepo { context, budget, tasks }: LoadedRepo, now: Timestamp
 
 impl From<ListedTask> for TaskView {
     fn from(ListedTask { task, repo, holder, extra }: ListedTask) -> Self {
-        Self { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None }
+        Self { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None, waiting: None, ahead: None }
     }
 }

@@ -1,5 +1,5 @@
-//! A cache for responses that anyone may request at any rate: computed at most once a second and shared by concurrent
-//! requests. Failures are cached too, so that requests do not queue behind an unavailable database.
+//! A cache for responses that anyone may request at any rate: computed once in a while and shared by concurrent requests.
+//! An unavailable database is cached, too, so that requests do not queue behind it.
 
 use super::problem::Failure;
 use crate::wire::ProblemKind;
@@ -7,34 +7,46 @@ use owp_base::clock::Clock;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// Lifetime of a cached result.
-const FRESH: Duration = Duration::from_secs(1);
 /// Timeout for computing a result, while users wait for the page.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The latest result and its time; the result is `None` after a failure.
-pub(super) struct Fresh<T>(Mutex<Option<(Duration, Option<T>)>>);
+/// A cached result.
+pub(super) struct Fresh<T> {
+    /// Lifetime of a result, by the monotonic clock.
+    lasts: Duration,
+    /// The latest result and its time; the result is `None` if the database did not respond.
+    latest: Mutex<Option<(Duration, Option<T>)>>,
+}
 
 impl<T> Default for Fresh<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self::lasting(Duration::from_secs(1))
+    }
+}
+
+impl<T> Fresh<T> {
+    /// Creates an empty cache whose result is computed again after this time.
+    pub(super) fn lasting(lasts: Duration) -> Self {
+        Self { lasts, latest: Mutex::new(None) }
     }
 }
 
 impl<T: Clone> Fresh<T> {
-    /// Returns the cached result, or computes a new one after a second (monotonic time).
+    /// Returns the cached result, or computes a new one.
     pub(super) async fn get(
         &self,
         clock: &Clock,
         make: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         // Held while computing, so that concurrent requests share the result.
-        let mut latest = self.0.lock().await;
-        if let Some((_, answer)) = latest.as_ref().filter(|(at, _)| clock.steady().saturating_sub(*at) < FRESH) {
+        let mut latest = self.latest.lock().await;
+        if let Some((_, answer)) = latest.as_ref().filter(|(at, _)| clock.steady().saturating_sub(*at) < self.lasts) {
             return answer.clone().ok_or_else(unavailable);
         }
         let made = tokio::time::timeout(PATIENCE, make).await.unwrap_or_else(|_| Err(unavailable()));
-        *latest = Some((clock.steady(), made.as_ref().ok().cloned()));
+        if made.as_ref().err().is_none_or(|failure| failure.kind() == ProblemKind::Unavailable) {
+            *latest = Some((clock.steady(), made.as_ref().ok().cloned()));
+        }
         made
     }
 }
@@ -63,5 +75,9 @@ mod tests {
         assert!(failing.get(&clock, count()).await.is_err(), "nobody waits for a database that is down in a queue");
         clock.advance_ms(1_000);
         assert_eq!(failing.get(&clock, count()).await.ok(), Some(2));
+        let refused = Fresh::<usize>::default();
+        let unknown = || async { Err(Failure::new(ProblemKind::UnknownTask, "There is no such task.")) };
+        assert_eq!(refused.get(&clock, unknown()).await.err().map(|why| why.kind()), Some(ProblemKind::UnknownTask));
+        assert_eq!(refused.get(&clock, count()).await.ok(), Some(3), "only an unavailable database is remembered");
     }
 }

@@ -1,6 +1,6 @@
 //! Middleware for every response: security headers, compression, a deadline, and recovery from panics.
 
-use super::page;
+use super::pages;
 use super::problem::{Failure, Shown};
 use crate::wire::ProblemKind;
 use axum::body::Body;
@@ -18,9 +18,9 @@ use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 /// Deadline of a call.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Only our own files; no inline code, frames or forms.
+/// Only our own files and forms; no inline code or frames.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
-                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                   base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Responses smaller than this many bytes fit into one packet either way, and are not compressed.
 const COMPRESSED_FROM: u64 = 1_024;
@@ -85,7 +85,7 @@ pub(super) async fn for_people(request: Request, next: Next) -> Response {
     let reads = request.method() == Method::GET && names_html(request.headers());
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Shown>().filter(|_| reads) else { return response };
-    let page = page::trouble(&problem.0);
+    let page = pages::trouble(&problem.0);
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -1,11 +1,10 @@
-//! The HTTP layer: OWP REST, the webhook endpoint and the status page. It parses, authorises, calls the engine and
+//! The HTTP layer: OWP REST, the webhook endpoint and the dashboard. It parses, authorises, calls the engine and
 //! renders; it decides nothing. One file per group of endpoints.
 //!
 //! Checks run in this order: authentication (401), the request (413, 422), then the engine (400, 403, 404, 409). Every
 //! error is a problem as defined by RFC 9457.
 
 mod admin;
-mod assets;
 mod auth;
 mod body;
 mod buffers;
@@ -14,7 +13,6 @@ mod connections;
 mod dead_letters;
 mod discover;
 mod distrust;
-mod events;
 mod feed;
 mod fresh;
 mod guard;
@@ -28,7 +26,7 @@ mod observe;
 mod once;
 mod openapi;
 mod operator;
-mod page;
+mod pages;
 mod policies;
 mod problem;
 mod query;
@@ -66,7 +64,7 @@ pub struct ApiState {
     limiter: Option<Arc<Limiter>>,
     streams: Arc<Streams>,
     metrics: Arc<metrics::Latest>,
-    page: Arc<page::Latest>,
+    pages: Arc<pages::Cache>,
     api_buffers: Arc<Buffers>,
     webhook_buffers: Arc<Buffers>,
     distrust: Arc<Distrust>,
@@ -86,7 +84,7 @@ impl ApiState {
             limiter,
             streams,
             metrics: Arc::default(),
-            page: Arc::default(),
+            pages: Arc::default(),
             api_buffers: Buffers::new(buffers::API),
             webhook_buffers: Buffers::new(buffers::WEBHOOKS),
             distrust: Arc::default(),
@@ -151,12 +149,11 @@ fn routes() -> Router<ApiState> {
         .route("/healthz", get(health::alive))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/", get(page::show))
-        .route("/static/{name}", get(assets::serve))
         .route("/problems/{name}", get(problem::explain))
         .route("/setup", get(setup::ask))
         .route("/setup", post(setup::begin))
         .route("/setup/done", get(setup::finish))
+        .merge(pages::routes())
         .layer(from_fn(guard::deadline));
     // No deadline: a pull waits as long as requested, at most a minute.
     api.route("/v1/work", get(work::list))

@@ -1,6 +1,6 @@
 //! Error responses: engine errors become problems; their causes are logged and never sent to the client.
 
-use super::{metrics, page};
+use super::{metrics, pages};
 use crate::wire::{FieldError, PROBLEM_JSON, Problem, ProblemKind};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -149,7 +149,7 @@ pub(super) async fn method_not_allowed(method: Method) -> Failure {
 /// Serves the page behind a problem's `type`.
 pub(super) async fn explain(name: Result<Path<String>, PathRejection>, uri: Uri) -> Response {
     match name.ok().and_then(|Path(name)| ProblemKind::ALL.iter().find(|kind| kind.name() == name)) {
-        Some(kind) => page::problem(*kind).into_response(),
+        Some(kind) => pages::problem(*kind).into_response(),
         None => unknown_path(uri).await.into_response(),
     }
 }

@@ -39,7 +39,15 @@ pub(super) async fn tasks(
         .map(|area| normalise_area(area).ok_or_else(|| fault("area", "must be the name of an area")));
     let whole = |text: &str| text.parse().ok().filter(|issue| *issue > 0);
     let issue = query.text("issue")?.map(|text| whole(text).ok_or_else(|| fault("issue", "must be an issue's number")));
+    let holder = match query.text("holder")? {
+        None => None,
+        Some(name) => match api.engine.views().contributor_named(name).await? {
+            Some(person) => Some(person),
+            None => return Ok(Json(TaskPage { tasks: Vec::new(), next_cursor: None })),
+        },
+    };
     let filter = TaskFilter {
+        holder,
         area: area.transpose()?,
         issue: issue.transpose()?,
         state: state.transpose()?,
@@ -48,8 +56,8 @@ pub(super) async fn tasks(
         private: viewer.everything,
     };
     let limit = query.limit()?;
-    let TaskFilter { state, repo, skill, area, issue, .. } = &filter;
-    let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?}");
+    let TaskFilter { state, repo, skill, area, issue, holder, .. } = &filter;
+    let list = format!("tasks {state:?} {repo:?} {skill:?} {area:?} {issue:?} {holder:?}");
     let after = cursor::read(&list, query.cursor())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (views, next) = api.engine.views().list_tasks(filter, after, limit).await?;
@@ -158,6 +166,12 @@ fn task_view(view: TaskView) -> resources::TaskView {
         pull_requests: Some(view.pulls.into_iter().map(pull_view).collect()),
         held_because,
         blocked_because: task.blocked_reason,
+        waiting: view.waiting.map(|waiting| resources::WaitingView {
+            prospects: waiting.prospects(),
+            workers_online: waiting.online,
+            workers_able: waiting.able,
+            reasons: waiting.refusals.into_iter().map(Reason::from).collect(),
+        }),
         reserved_until: task.reservation.map(|reservation| reservation.until.rfc3339()),
         created_at: task.created_at.rfc3339(),
         extra: view.extra,

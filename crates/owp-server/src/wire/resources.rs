@@ -68,6 +68,9 @@ pub struct TaskView {
     pub held_because: Option<String>,
     /// Reason the task is blocked, if it is.
     pub blocked_because: Option<String>,
+    /// Why a ready or blocked task waits; absent in lists and in other states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// Time until which only one contributor can take the task (RFC 3339).
     pub reserved_until: Option<String>,
     /// Creation time (RFC 3339).
@@ -75,6 +78,20 @@ pub struct TaskView {
     /// The operator's own fields, their names beginning with `x_`.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// Why a task waits.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Waiting")]
+pub struct WaitingView {
+    /// Rules that refuse every worker, with the same messages as in every refusal.
+    pub reasons: Vec<Reason>,
+    /// Who of the workers online can take the task, in one sentence; null while a rule refuses every worker.
+    pub prospects: Option<String>,
+    /// Number of workers online that were looked at, at most 100.
+    pub workers_online: usize,
+    /// Number of those that may take the task.
+    pub workers_able: usize,
 }
 
 /// A pull request that names a task.

@@ -68,6 +68,11 @@ on_both_engines! {
             ("REPO_FIRST_TASK", "tasks_queue (repo_id=?)"),
             ("WORKER_HAS_NEWS", "leases_untold (worker_id=? AND ended_at>?)"),
             ("LEASES_TELL", "leases_untold (worker_id=?"),
+            ("TASKS_AHEAD", "tasks_queue (repo_id=? AND (rank,id)<(?,?))"),
+            ("TASKS_PAGE_HOLDER", "workers_person (person=?)"),
+            ("TASKS_PAGE_HOLDER", "tasks_assignee (assignee=?)"),
+            ("EVENTS_OF_TASK", "events_task (task_id=?)"),
+            ("LEASES_LIVE", "leases_due"),
         ];
         for (name, index) in expected {
             let (_, sql) = crate::Store::statements().into_iter().find(|(own, _)| *own == name).unwrap();
@@ -110,7 +115,7 @@ on_both_engines! {
         // What a start, or a clock that was set back, costs once.
         let rare = ["ANSWERS_ABANDONED", "BACK_LEASES", "BACK_DELIVERIES"];
         // Aliases of the repositories, and of results that a limit or a walk keeps short.
-        let aliases = ["r", "o", "w", "e", "waiting", "oldest", "early", "releases", "waits"];
+        let aliases = ["r", "o", "w", "e", "waiting", "oldest", "early", "releases", "waits", "ahead"];
         for (name, sql) in crate::Store::statements() {
             if limited.contains(&name) || rare.contains(&name) {
                 continue;

@@ -1,6 +1,6 @@
 //! The API documentation as a page, rendered from the OpenAPI document without external resources.
 
-use crate::http::page::{document, prose};
+use crate::http::pages::{prose, themed};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(super) fn render(description: &Value) -> String {
             }
         }
     };
-    document("The Open Work Protocol", &html! {}, &body).into_string()
+    themed("The Open Work Protocol", &html! {}, &body).into_string()
 }
 
 fn one(path: &str, method: &str, operation: &Value) -> Markup {

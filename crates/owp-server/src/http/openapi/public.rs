@@ -83,6 +83,12 @@ fn task_filters() -> Vec<Param> {
         query("state", "Only tasks in this state.", json!({ "type": "string", "enum": states }), json!("ready")),
         query("repo", "Only tasks of this repository.", text(), json!("acme/rocket")),
         query("skill", "Only tasks that require this skill.", text(), json!("rust")),
+        query(
+            "holder",
+            "Only tasks that this contributor holds, or whose block or pull request waits on them: a login or a worker id.",
+            text(),
+            json!("ada"),
+        ),
         query("area", "Only tasks of this area.", text(), json!("parser")),
         query(
             "issue",

@@ -1,6 +1,6 @@
 //! The setup pages. The template escapes all text from browsers and from GitHub.
 
-use crate::http::page::document;
+use crate::http::pages::document;
 use maud::{Markup, html};
 use owp_engine::{SetupDone, SetupForm, SetupRefused};
 
@@ -129,7 +129,7 @@ pub(super) fn done(done: &SetupDone) -> Markup {
                 }
             }
             p { "Next: " a href=(done.install_url) { "install it on a repository" } ", and label an issue " code { "pool:ready" } "." }
-            p { a href="/" { "The status page" } " shows the repository once it is installed." }
+            p { a href="/" { "The dashboard" } " shows the repository once it is installed." }
         },
     )
 }

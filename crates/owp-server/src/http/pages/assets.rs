@@ -1,7 +1,8 @@
 //! Static files of the pages, embedded in the program. Their URL carries a digest of the content, so browsers may cache
 //! them for ever; without the digest they are revalidated by ETag.
 
-use super::problem::unknown_path;
+use super::reply::has_it;
+use crate::http::problem::unknown_path;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -20,19 +21,21 @@ struct Asset {
     digest: LazyLock<String>,
 }
 
-static ASSETS: [Asset; 2] = [
-    Asset {
-        name: "status.css",
-        media_type: "text/css; charset=utf-8",
-        text: include_str!("static/status.css"),
-        digest: LazyLock::new(|| digest(include_str!("static/status.css"))),
-    },
-    Asset {
-        name: "status.js",
-        media_type: "text/javascript; charset=utf-8",
-        text: include_str!("static/status.js"),
-        digest: LazyLock::new(|| digest(include_str!("static/status.js"))),
-    },
+macro_rules! asset {
+    ($name:literal, $media_type:literal) => {
+        Asset {
+            name: $name,
+            media_type: $media_type,
+            text: include_str!(concat!("static/", $name)),
+            digest: LazyLock::new(|| digest(include_str!(concat!("static/", $name)))),
+        }
+    };
+}
+
+static ASSETS: [Asset; 3] = [
+    asset!("pages.css", "text/css; charset=utf-8"),
+    asset!("pages.js", "text/javascript; charset=utf-8"),
+    asset!("theme.js", "text/javascript; charset=utf-8"),
 ];
 
 fn digest(text: &str) -> String {
@@ -40,13 +43,17 @@ fn digest(text: &str) -> String {
 }
 
 /// Returns the current URL of a file.
-pub(super) fn address(name: &str) -> String {
+pub(in crate::http) fn address(name: &str) -> String {
     let digest = ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.digest.as_str());
     format!("/static/{name}?v={digest}")
 }
 
 /// Serves a file, or 304 if the browser has it.
-pub(super) async fn serve(name: Result<Path<String>, PathRejection>, uri: Uri, headers: HeaderMap) -> Response {
+pub(in crate::http) async fn serve(
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let found = name.ok().and_then(|Path(name)| ASSETS.iter().find(|asset| asset.name == name));
     let Some(asset) = found else { return unknown_path(uri).await.into_response() };
     // Weak, because the response may be compressed: the same content, but other bytes (RFC 9110, 8.8.3.3).
@@ -65,13 +72,6 @@ pub(super) async fn serve(name: Result<Path<String>, PathRejection>, uri: Uri, h
     response
 }
 
-/// Evaluates `If-None-Match` (RFC 9110, 13.1.2): a list of weak or strong tags, or a star.
-fn has_it(headers: &HeaderMap, etag: &str) -> bool {
-    let Some(tags) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,14 +83,14 @@ mod tests {
             if let Some(tag) = tag {
                 headers.insert(header::IF_NONE_MATCH, HeaderValue::try_from(tag).unwrap());
             }
-            serve(Ok(Path("status.css".to_owned())), address.parse().unwrap(), headers).await
+            serve(Ok(Path("pages.css".to_owned())), address.parse().unwrap(), headers).await
         };
-        let named = get(&address("status.css"), None).await;
+        let named = get(&address("pages.css"), None).await;
         assert_eq!(named.headers()[header::CACHE_CONTROL], FOR_EVER);
-        let plain = get("/static/status.css", None).await;
+        let plain = get("/static/pages.css", None).await;
         assert_eq!(plain.headers()[header::CACHE_CONTROL], ASK_AGAIN);
         let etag = plain.headers()[header::ETAG].to_str().unwrap().to_owned();
-        assert_eq!(get("/static/status.css", Some(&format!("\"x\", {etag}"))).await.status(), 304);
-        assert_eq!(get("/static/status.css", Some("\"x\"")).await.status(), 200);
+        assert_eq!(get("/static/pages.css", Some(&format!("\"x\", {etag}"))).await.status(), 304);
+        assert_eq!(get("/static/pages.css", Some("\"x\"")).await.status(), 200);
     }
 }

@@ -1,0 +1,118 @@
+//! The frame of every page: head, navigation, footer.
+
+use super::assets;
+use super::parts::{Now, moment};
+use maud::{DOCTYPE, Markup, html};
+use owp_pool::event::EventKind;
+
+/// A page of the dashboard that the navigation leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    Overview,
+    Tasks,
+    Leases,
+    Events,
+}
+
+impl Section {
+    const ALL: [Self; 4] = [Self::Overview, Self::Tasks, Self::Leases, Self::Events];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Tasks => "Tasks",
+            Self::Leases => "Leases",
+            Self::Events => "Events",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "/",
+            Self::Tasks => "/tasks",
+            Self::Leases => "/leases",
+            Self::Events => "/events",
+        }
+    }
+
+    /// The key that leads there after `g`.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Overview => "o",
+            Self::Tasks => "t",
+            Self::Leases => "l",
+            Self::Events => "e",
+        }
+    }
+}
+
+/// Builds a page of the dashboard. With scripts it follows the event stream; without them it reloads itself.
+pub(super) fn dashboard(section: Section, title: &str, now: Now, body: &Markup) -> Markup {
+    let kinds = EventKind::ALL.map(EventKind::name).join(" ");
+    let head = html! {
+        (theme())
+        noscript { meta http-equiv="refresh" content="10"; }
+        script src=(assets::address("pages.js")) defer data-events="/v1/events?stream=1" data-kinds=(kinds) {}
+    };
+    let main = html! {
+        p #stale role="status" hidden { "The pool does not answer. What is shown may be old." }
+        main id="main" tabindex="-1" {
+            p.as-of { "As of " (moment(now.0)) "." }
+            (body)
+        }
+    };
+    frame(Some(section), title, &head, &main)
+}
+
+/// Builds a page beside the dashboard, in the theme that the reader chose.
+pub(in crate::http) fn themed(title: &str, head: &Markup, body: &Markup) -> Markup {
+    frame(None, title, &html! { (theme()) (head) }, body)
+}
+
+/// Runs before the page is painted, so that a chosen theme does not flash.
+fn theme() -> Markup {
+    html! { script src=(assets::address("theme.js")) {} }
+}
+
+/// Builds a page without scripts.
+pub(in crate::http) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
+    frame(None, title, head, body)
+}
+
+fn frame(section: Option<Section>, title: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · OWP Pool" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href=(assets::address("pages.css"));
+                (head)
+            }
+            body {
+                @if section.is_some() { a.skip href="#main" { "Skip to the content" } }
+                header {
+                    div.bar-top {
+                        a.brand href="/" { "OWP Pool" }
+                        nav aria-label="Pages" {
+                            @for entry in Section::ALL {
+                                a href=(entry.path()) data-key=(entry.key())
+                                    aria-current=[(section == Some(entry)).then_some("page")] { (entry.name()) }
+                            }
+                            a href="/docs" { "API" }
+                        }
+                    }
+                    h1 { (title) }
+                }
+                (body)
+                footer {
+                    "Labelled issues for contributors, never faster than maintainers can review. OWP Pool speaks the Open Work Protocol at "
+                    code { "/v1" } "."
+                }
+            }
+        }
+    }
+}

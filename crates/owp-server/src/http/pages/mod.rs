@@ -1,0 +1,37 @@
+//! The dashboard: pages rendered on the server, readable without scripts. Scripts keep them current and show times in the
+//! reader's zone. The templates escape all text of users.
+
+mod assets;
+mod events;
+mod gauge;
+mod layout;
+mod leases;
+mod overview;
+mod parts;
+mod reply;
+mod repository;
+mod sentences;
+mod task;
+mod tasks;
+mod timeline;
+mod trouble;
+
+use super::ApiState;
+use axum::Router;
+use axum::routing::get;
+pub(super) use layout::{document, themed};
+pub(super) use parts::prose;
+pub(super) use reply::Cache;
+pub(super) use trouble::{problem, trouble};
+
+/// Returns the routes of the dashboard and of its files.
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/tasks", get(tasks::show))
+        .route("/tasks/{id}", get(task::show))
+        .route("/leases", get(leases::show))
+        .route("/repos/{*name}", get(repository::show))
+        .route("/events", get(events::show))
+        .route("/static/{name}", get(assets::serve))
+}

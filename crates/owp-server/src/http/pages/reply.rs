@@ -1,0 +1,104 @@
+//! Responses with pages: cached for a moment, so that many readers cost what one does, and not sent again to a browser
+//! that has them.
+
+use crate::http::ApiState;
+use crate::http::fresh::Fresh;
+use crate::http::problem::Failure;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use maud::Markup;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Most pages that are cached; anybody can ask for any number of them.
+const CACHED: usize = 64;
+/// Lifetime of a cached page. Shorter than scripts wait after an event, so that they get a page that shows it.
+const LASTS: Duration = Duration::from_millis(250);
+/// Length above which a path and query are not cached.
+const KEY_MAX: usize = 512;
+
+/// A page to send.
+#[derive(Debug, Clone)]
+pub(super) struct Rendered {
+    html: Arc<str>,
+    etag: Arc<str>,
+}
+
+impl Rendered {
+    pub(super) fn new(page: &Markup) -> Self {
+        let html: Arc<str> = page.clone().into_string().into();
+        // Weak, because the response may be compressed (RFC 9110, 8.8.3.3).
+        let etag = format!("W/\"{}\"", HEXLOWER.encode(&Sha256::digest(html.as_bytes())[..12]));
+        Self { html, etag: etag.into() }
+    }
+}
+
+/// The cached pages by path and query.
+#[derive(Default)]
+pub(in crate::http) struct Cache(Mutex<BTreeMap<String, Arc<Fresh<Rendered>>>>);
+
+impl Cache {
+    /// Returns the place of a page.
+    fn place(&self, key: &str) -> Arc<Fresh<Rendered>> {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.len() >= CACHED && !pages.contains_key(key) {
+            pages.clear();
+        }
+        Arc::clone(pages.entry(key.to_owned()).or_insert_with(|| Arc::new(Fresh::lasting(LASTS))))
+    }
+}
+
+/// A request for a page.
+pub(in crate::http) struct Ask {
+    key: String,
+    known: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ask {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let key = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        let known = parts.headers.get(header::IF_NONE_MATCH).map(|tags| (header::IF_NONE_MATCH, tags.clone()));
+        Ok(Self { key, known: known.into_iter().collect() })
+    }
+}
+
+impl Ask {
+    /// Answers with the cached page, or renders it.
+    pub(super) async fn answer(
+        self,
+        api: &ApiState,
+        render: impl Future<Output = Result<Rendered, Failure>>,
+    ) -> Result<Response, Failure> {
+        let page = if self.key.len() > KEY_MAX {
+            render.await?
+        } else {
+            api.pages.place(&self.key).get(api.engine.store().clock(), render).await?
+        };
+        let mut response = if has_it(&self.known, &page.etag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            Html(page.html.to_string()).into_response()
+        };
+        // Browsers keep it, and ask each time whether it is still the same.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Ok(etag) = HeaderValue::try_from(&*page.etag) {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        Ok(response)
+    }
+}
+
+/// Evaluates `If-None-Match` (RFC 9110, 13.1.2): a list of weak or strong tags, or a star.
+pub(super) fn has_it(headers: &HeaderMap, etag: &str) -> bool {
+    let Some(tags) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
+}

@@ -1,0 +1,171 @@
+// The dashboard in a real browser: `node dashboard.mjs SCENARIO ADDRESS FOLDER`. Exits with 0 if the scenario holds.
+import assert from "node:assert/strict";
+import { assertAccessible, assertFits, base, get, newPage, picture, scenario, text, until, withBrowser } from "./lib.mjs";
+
+const PAGES = ["/", "/tasks", "/tasks?state=ready", "/leases", "/events", "/repos/acme/rocket", "/docs", "/nothing/here"];
+const WINDOWS = { desk: { width: 1200, height: 900 }, phone: { width: 360, height: 800 } };
+
+const human = (rfc3339) => {
+  const at = new Date(rfc3339);
+  const two = (n) => String(n).padStart(2, "0");
+  const month = at.toLocaleString("en-US", { month: "short", timeZone: "UTC" });
+  return `${at.getUTCDate()} ${month} ${at.getUTCFullYear()}, ${two(at.getUTCHours())}:${two(at.getUTCMinutes())} UTC`;
+};
+const plain = (message) => message.replaceAll("`", "").replace(/\s+/g, " ");
+
+// Without scripts, the pages answer the three questions in the words of the API.
+async function answers(browser) {
+  const page = await newPage(browser, { javaScriptEnabled: false });
+  const { tasks } = await get("/v1/tasks?limit=100");
+  assert.ok(tasks.length >= 5);
+  const seen = { waiting: 0, held: 0 };
+  await page.goto(`${base}/tasks`);
+  const list = await text(page);
+  await page.goto(`${base}/leases`);
+  const leases = await text(page);
+  for (const { task_id, title } of tasks) {
+    const task = await get(`/v1/tasks/${task_id}`);
+    await page.goto(`${base}/tasks/${task_id}`);
+    const alone = await text(page);
+    if (task.waiting) {
+      const reasons = [...task.waiting.reasons.map((one) => one.message), task.waiting.prospects].filter(Boolean);
+      assert.ok(reasons.length > 0, title);
+      for (const reason of reasons) {
+        assert.ok(alone.includes(plain(reason)), `${title}: ${reason}\n${alone}`);
+        assert.ok(list.includes(plain(reason)), `${title}: ${reason}\n${list}`);
+      }
+      seen.waiting += 1;
+    }
+    if (task.lease_expires_at) {
+      for (const shown of [alone, list, leases]) {
+        assert.ok(shown.includes(task.holder) && shown.includes(human(task.lease_expires_at)), `${title}: ${shown}`);
+      }
+      assert.ok(leases.includes(title), leases);
+      seen.held += 1;
+    }
+  }
+  assert.ok(seen.waiting >= 3 && seen.held >= 1, JSON.stringify(seen));
+  await page.goto(base);
+  const overview = await text(page);
+  const { repos } = await get("/v1/repos");
+  for (const { repo, budget } of repos) {
+    assert.ok(overview.includes(repo) && overview.includes(`${budget.used} of ${budget.max_open_prs} slots taken`), overview);
+    for (const reason of budget.reasons) assert.ok(overview.includes(plain(reason.message)), `${reason.message}\n${overview}`);
+  }
+  // The answers are a click apart.
+  await page.getByRole("link", { name: "acme/rocket", exact: true }).first().click();
+  assert.match(await text(page), /holds .* until/);
+}
+
+// Every page in both themes and on a phone: nothing is cut off, and axe-core finds nothing.
+async function pages(browser) {
+  const { tasks } = await get("/v1/tasks?limit=100");
+  const paths = [...PAGES, ...["ready", "leased"].map((state) => `/tasks/${tasks.find((task) => task.state === state).task_id}`)];
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [window, viewport] of Object.entries(WINDOWS)) {
+      const page = await newPage(browser, { colorScheme, viewport });
+      for (const path of paths) {
+        const name = `${path.replace(/[^a-z]+/g, "-").replace(/^-+|-+$/g, "") || "overview"}-${colorScheme}-${window}`;
+        await page.goto(base + path);
+        await assertFits(page, name);
+        await assertAccessible(page, name);
+        await picture(page, name);
+      }
+      await page.context().close();
+    }
+  }
+}
+
+// What happens is on the screen without a reload, in every tab; updates can be paused; a lost pool is said.
+async function live(browser) {
+  const tabs = [await newPage(browser), await newPage(browser)];
+  await Promise.all(tabs.map((tab) => tab.goto(`${base}/tasks`)));
+  await tabs[1].getByRole("button", { name: "Pause updates" }).click();
+  await tabs[0].evaluate(() => { globalThis.notReloaded = true; });
+  console.log("ready");
+  await tabs[0].getByText("Arrives while you watch").waitFor();
+  assert.equal(await tabs[0].evaluate(() => globalThis.notReloaded), true, "the page did not load again as a whole");
+  assert.equal(await tabs[1].getByText("Arrives while you watch").count(), 0, "updates are paused there");
+  await tabs[1].keyboard.press("p");
+  await tabs[1].getByText("Arrives while you watch").waitFor();
+
+  // What the reader types is not lost by an update.
+  const field = tabs[0].getByLabel("Repository");
+  await field.fill("acme/ro");
+  console.log("typing");
+  await tabs[1].getByText("Arrives while you type").waitFor();
+  assert.equal(await field.inputValue(), "acme/ro");
+
+  const banner = tabs[1].locator("#stale");
+  assert.equal(await banner.isVisible(), false);
+  console.log("stop");
+  await banner.waitFor();
+  assert.match(await banner.innerText(), /does not answer/);
+  console.log("start");
+  await banner.waitFor({ state: "hidden" });
+}
+
+// Everything can be reached and used with the keyboard alone.
+async function keyboard(browser) {
+  const page = await newPage(browser);
+  await page.goto(base);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.ok(await page.evaluate(() => document.getElementById("main").contains(document.activeElement)));
+  for (const [keys, path] of [["gt", "/tasks"], ["gl", "/leases"], ["ge", "/events"], ["go", "/"]]) {
+    for (const key of keys) await page.keyboard.press(key);
+    await page.waitForURL(base + path);
+  }
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.waitForURL(`${base}/tasks`);
+  await page.keyboard.press("/");
+  await until("the filters have the focus", () => page.evaluate(() => document.activeElement.name === "state"));
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("acme/rocket");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}/tasks?state=&repo=acme%2Frocket&skill=&area=&holder=`);
+  assert.ok((await text(page)).includes("Show all"));
+  const theme = page.getByRole("button", { name: /^Theme/ });
+  await theme.focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.reload();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark", "the choice lasts");
+}
+
+// Texts of strangers are shown as they are, and never run.
+async function hostile(browser) {
+  const page = await newPage(browser);
+  const { tasks } = await get("/v1/tasks?limit=100");
+  for (const path of ["/", "/tasks", "/leases", "/events", ...tasks.map((task) => `/tasks/${task.task_id}`)]) {
+    await page.goto(base + path);
+    await page.waitForLoadState("load");
+    assert.equal(await page.evaluate(() => globalThis.owned), undefined, path);
+    assert.equal(await page.locator("img, iframe, object, script:not([src])").count(), 0, path);
+  }
+  await page.goto(`${base}/tasks`);
+  const shown = await text(page);
+  for (const { title } of tasks) assert.ok(shown.includes(title.slice(0, 40)), `${title}\n${shown}`);
+}
+
+// The demo, for the pictures in the README.
+async function demo(browser) {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await newPage(browser, { colorScheme, viewport: { width: 1200, height: 760 } });
+    await page.goto(base);
+    await until("a full budget beside merged work", async () => {
+      const shown = await text(page);
+      return /3 of 3 slots taken/.test(shown) && /[1-9] merged/.test(shown);
+    });
+    await picture(page, `demo-${colorScheme}`, false);
+    await assertAccessible(page, `demo-${colorScheme}`);
+  }
+}
+
+await withBrowser({ answers, pages, live, keyboard, hostile, demo }[scenario]);
