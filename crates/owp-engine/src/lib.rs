@@ -17,10 +17,12 @@ mod policy;
 mod reconcile;
 mod scheduling;
 mod services;
+mod sign_in;
 mod tracking;
 mod views;
 mod workers;
 
+pub use commands::by_hand::Told;
 pub use comments::dead_letters::Undelivered;
 pub use error::{EngineError, Refused};
 pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, FeedView, KindFilter};
@@ -38,8 +40,9 @@ pub use scheduling::leases::LeaseAct;
 pub use scheduling::schedule::{Planned, Pull};
 pub use scheduling::simulate::{PlannedGrant, Simulation, Waiting};
 pub use services::{
-    Comments, Feed, History, Intake, Operator, Policies, Reconciler, Scheduler, Tracking, Views, Workers,
+    Comments, Feed, History, Intake, Operator, Policies, Reconciler, Scheduler, Sessions, Tracking, Views, Workers,
 };
+pub use sign_in::{NewSession, SignedIn};
 pub use views::board::{Held, TaskBoard, TaskStory};
 pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};

@@ -43,6 +43,8 @@ services! {
     Policies from policies;
     /// The operator's calls.
     Operator from operator;
+    /// Sessions of people who signed in on the pages.
+    Sessions from sessions;
     /// Registration, identity and calls of workers.
     Workers from workers;
     /// The event feed.

@@ -240,6 +240,21 @@ CREATE TABLE link_codes (
 CREATE INDEX link_codes_worker ON link_codes (worker_id);
 CREATE INDEX link_codes_ended ON link_codes (expires_at);
 
+-- Sessions of people who signed in on the pages.
+CREATE TABLE sessions (
+  -- Hash of the secret in the browser's cookie.
+  token_hash TEXT PRIMARY KEY,
+  -- The GitHub user; NULL for the operator.
+  github_id BIGINT,
+  login TEXT,
+  -- Digest of the admin token that opened an operator's session.
+  admin_mark TEXT,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_account ON sessions (github_id);
+CREATE INDEX sessions_end ON sessions (expires_at);
+
 -- Responses kept for repeated requests with one idempotency key.
 CREATE TABLE idempotency (
   -- A digest of the caller, the route and the caller's key.

@@ -42,6 +42,7 @@ mod postgres;
 mod pulls;
 mod repos;
 mod resources;
+mod sessions;
 #[cfg_attr(not(feature = "simulation"), expect(dead_code, unreachable_pub, reason = "only simulations make one"))]
 mod simulated;
 mod slot_pages;
@@ -84,6 +85,7 @@ pub use policies::{Allowed, PolicyFile};
 pub use pulls::PullRow;
 pub use repos::{GitHubRepo, Pause, RepoRow};
 pub use resources::{ListedTask, TaskFilter, WorkerDetails};
+pub use sessions::{SessionOwner, SessionRow};
 #[cfg(feature = "simulation")]
 pub use simulated::{CommitFate, Fate};
 pub use slot_pages::SlotRows;

@@ -70,6 +70,8 @@ nouns! {
     Redeliveries from redeliveries;
     /// Repositories.
     Repos from repos;
+    /// Sessions of people who signed in on the pages.
+    Sessions from sessions;
     /// Inputs of a repository's slot count.
     Slots from slots;
     /// Outcomes, trust and bars of contributors.

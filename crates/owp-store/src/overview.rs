@@ -84,6 +84,7 @@ impl super::Store {
             super::pulls::STATEMENTS,
             super::repos::STATEMENTS,
             super::resources::STATEMENTS,
+            super::sessions::STATEMENTS,
             super::slot_pages::STATEMENTS,
             super::slots::STATEMENTS,
             super::standing::STATEMENTS,

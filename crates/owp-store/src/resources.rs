@@ -45,9 +45,9 @@ statements! {
     // Leaves out repositories that were removed or whose name another repository took over.
     REPOS_PAGE = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
         ORDER BY name_key LIMIT $3");
-    REPOS_PAGE_AT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private = 0 AND name_key <> id
-        ORDER BY name_key LIMIT $1 OFFSET $2");
-    REPOS_PUBLIC = "SELECT CAST(COUNT(*) AS BIGINT) FROM repositories WHERE private = 0 AND name_key <> id";
+    REPOS_PAGE_AT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key <> id
+        ORDER BY name_key LIMIT $2 OFFSET $3");
+    REPOS_SHOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM repositories WHERE private <= $1 AND name_key <> id";
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
     WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
@@ -133,14 +133,18 @@ impl Repos<'_> {
         self.all(page).await?.iter().map(repo_row).collect()
     }
 
-    /// Returns public repositories by name, at most `limit`, leaving out the first `skipped`.
-    pub async fn page_of_public(&mut self, skipped: i64, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(query(REPOS_PAGE_AT).bind(limit).bind(skipped)).await?.iter().map(repo_row).collect()
+    /// Returns repositories by name, at most `limit`, leaving out the first `skipped`; private ones on request.
+    pub async fn page_at(&mut self, private: bool, skipped: i64, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        self.all(query(REPOS_PAGE_AT).bind(i64::from(private)).bind(limit).bind(skipped))
+            .await?
+            .iter()
+            .map(repo_row)
+            .collect()
     }
 
-    /// Counts the public repositories.
-    pub async fn count_public(&mut self) -> Result<i64, StoreError> {
-        self.number(query(REPOS_PUBLIC)).await
+    /// Counts the public repositories, and private ones on request.
+    pub async fn count_shown(&mut self, private: bool) -> Result<i64, StoreError> {
+        self.number(query(REPOS_SHOWN).bind(i64::from(private))).await
     }
 }
 

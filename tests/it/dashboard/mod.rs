@@ -122,6 +122,12 @@ fn it_can_be_used_with_the_keyboard_alone() {
 }
 
 #[test]
+fn the_operator_signs_in_and_acts_and_nobody_else_can() {
+    let stage = seeded();
+    Scenario::start("acts", &stage.url).holds();
+}
+
+#[test]
 fn texts_of_strangers_never_run() {
     let stage = Stage::new();
     stage.register();

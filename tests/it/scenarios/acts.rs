@@ -106,7 +106,7 @@ impl World {
 
     /// Slots taken and the limit, in the main repository.
     pub(crate) async fn slots(&self) -> (i64, i64) {
-        let view = self.engine.views().overview(1).await.unwrap();
+        let view = self.engine.views().overview(1, false).await.unwrap();
         let repo = view.repos.iter().find(|repo| repo.name == REPO).expect("the repository is shown");
         (repo.budget.used(), repo.budget.limit)
     }

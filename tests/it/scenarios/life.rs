@@ -168,7 +168,7 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     }
     assert_eq!(kept(&w).await, reads);
     assert_eq!((w.state(issue).await, w.ours(issue).len()), ("leased", 0));
-    let overview = w.engine.views().overview(1).await.unwrap();
+    let overview = w.engine.views().overview(1, false).await.unwrap();
     assert_eq!((overview.totals.open_comments, overview.totals.dead_comments), (1, 0), "it waits and is not given up");
 
     w.github.grant(installation, granted(&[("metadata", "read")])).unwrap();
@@ -210,7 +210,7 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
 
     mona.transfer_repo(there, "nobody-else").unwrap();
     w.settle().await;
-    let view = w.engine.views().overview(1).await.unwrap();
+    let view = w.engine.views().overview(1, false).await.unwrap();
     let stopped = &view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().throttled_by[0];
     assert!(stopped.message.contains("removed"), "{stopped:?}");
     w.advance(Span::days(9));
@@ -222,7 +222,11 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
     assert_eq!(w.state(issue).await, "leased", "bo's time stood still");
     w.say("bo", issue, "/owp release").await;
     assert_eq!(w.state(issue).await, "ready");
-    assert_eq!(w.engine.views().overview(1).await.unwrap().repos.len(), 2, "it is one repository through all of it");
+    assert_eq!(
+        w.engine.views().overview(1, false).await.unwrap().repos.len(),
+        2,
+        "it is one repository through all of it"
+    );
     w.check_promises().await;
 }
 
@@ -257,13 +261,13 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     assert!(shown.terms.is_some(), "what the repository asks of the work");
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    let view = w.engine.views().overview(1).await.unwrap();
+    let view = w.engine.views().overview(1, false).await.unwrap();
     assert!(view.repos.is_empty() && view.events.is_empty() && view.titles.is_empty(), "{view:?}");
     assert!(w.engine.views().show_task(task.clone(), false).await.is_err());
     assert!(w.engine.views().show_task(task.clone(), true).await.is_ok(), "the operator sees it");
     mona.set_private(REPO, false).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.views().overview(1).await.unwrap().repos.len(), 1);
+    assert_eq!(w.engine.views().overview(1, false).await.unwrap().repos.len(), 1);
     assert!(w.engine.views().show_task(task, false).await.is_ok());
     w.check_promises().await;
 }

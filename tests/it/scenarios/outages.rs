@@ -129,7 +129,7 @@ async fn state_of(w: &World, cast: &Cast) -> Vec<String> {
             }
         });
     }
-    let view = w.engine.views().overview(1).await.unwrap();
+    let view = w.engine.views().overview(1, false).await.unwrap();
     let repo = view.repos.iter().find(|one| one.name == repo).unwrap();
     let stopped = repo.throttled_by.iter().find(|refusal| refusal.rule == Rule::RepoActive);
     found.push(format!("{} of {}, {stopped:?}", repo.budget.used(), repo.budget.limit));
@@ -173,7 +173,7 @@ async fn outage(db: Db, hours: i64) {
     let slots = |w: &World| {
         let (engine, repo) = (w.engine.clone(), cast.repo);
         async move {
-            let view = engine.views().overview(1).await.unwrap();
+            let view = engine.views().overview(1, false).await.unwrap();
             view.repos.into_iter().find(|one| one.name == repo).map(|one| (one.budget.used(), one.budget.limit))
         }
     };

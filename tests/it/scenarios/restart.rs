@@ -124,7 +124,7 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
                 wait = Wait::SHORT;
                 continue;
             }
-            let overview = w.engine.views().overview(1).await.unwrap();
+            let overview = w.engine.views().overview(1, false).await.unwrap();
             if overview.totals.open_comments == 0 && overview.totals.pending_deliveries == 0 {
                 break;
             }

@@ -154,6 +154,108 @@ async function hostile(browser) {
   for (const { title } of tasks) assert.ok(shown.includes(title.slice(0, 40)), `${title}\n${shown}`);
 }
 
+async function signIn(page, token) {
+  await page.goto(`${base}/signin`);
+  await page.getByLabel("Admin token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+// The operator signs in and acts; each effect is read back through the API; whoever is not signed in is refused.
+async function acts(browser) {
+  const page = await newPage(browser);
+  const told = page.locator("#told");
+  const repo = async () => get("/v1/repos/acme/rocket");
+  const find = async (title) => (await get("/v1/tasks?limit=100")).tasks.find((task) => task.title === title);
+  const goto = async (path) => { await page.goto(base + path); };
+
+  await goto("/repos/acme/rocket");
+  assert.equal(await page.locator("form.act").count(), 0, "strangers see no forms");
+  await signIn(page, "wrong");
+  assert.ok((await text(page)).includes("That is not the admin token."));
+  await signIn(page, "an-admin-token-for-the-test");
+  assert.equal(await told.innerText(), "✓ You are signed in as the operator.");
+  await assertAccessible(page, "overview, signed in");
+  await goto("/");
+  assert.equal(await told.count(), 0, "it is said once");
+
+  await goto("/repos/acme/rocket");
+  await assertAccessible(page, "repository, signed in");
+  await assertFits(page, "repository, signed in");
+  await picture(page, "repository-operator");
+  await page.getByLabel("The operator's limit").fill("4");
+  await page.getByLabel("The operator's limit").press("Enter");
+  assert.match(await told.innerText(), /limit for acme\/rocket is now 4/);
+  assert.equal((await repo()).budget.max_open_prs, 4);
+
+  await page.getByLabel("Pause because of").fill("the <b>release</b>");
+  await page.getByLabel("for hours").fill("2");
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  assert.match(await told.innerText(), /Nothing is handed out here until/);
+  assert.equal((await repo()).paused, true);
+  assert.ok((await text(page)).includes("the <b>release</b>"));
+  await page.getByRole("button", { name: "Resume" }).click();
+  assert.equal((await repo()).paused, false);
+
+  const held = await find("Mend the valve");
+  await goto(`/tasks/${held.task_id}`);
+  await picture(page, "task-operator");
+  assert.equal(await page.getByRole("button", { name: "Revoke the lease" }).isVisible(), false, "it asks first");
+  await page.getByText("Revoke the lease…").click();
+  await page.getByLabel("Reason, which").fill("gone for a week");
+  await page.getByRole("button", { name: "Revoke the lease" }).click();
+  assert.match(await told.innerText(), /taken back/);
+  assert.equal((await find("Mend the valve")).state, "ready");
+  assert.ok((await text(page)).includes("gone for a week"), "the timeline has the reason");
+  await page.getByText("Close the task…").click();
+  await page.getByRole("button", { name: "Close the task" }).click();
+  assert.equal((await find("Mend the valve")).state, "closed");
+  await page.getByRole("button", { name: "Reopen" }).click();
+  assert.equal((await find("Mend the valve")).state, "ready");
+
+  // A refusal is explained in the words of the API.
+  await goto("/repos/acme/lander");
+  await page.getByText("Remove the repository…").click();
+  await page.getByRole("button", { name: "Remove the repository" }).click();
+  assert.match(await told.innerText(), /^▲ .*(held|under way|review)/s);
+  assert.equal((await fetch(`${base}/v1/repos/acme/lander`)).status, 200);
+  await goto("/repos/acme/docs");
+  await page.getByText("Remove the repository…").click();
+  await page.getByRole("button", { name: "Remove the repository" }).click();
+  await until("it is gone", async () => (await fetch(`${base}/v1/repos/acme/docs`)).status === 404);
+  await goto("/repos/acme/lander");
+
+  // Tried directly against the server: without a session, with a made-up form, from another site.
+  const cookies = await page.context().cookies();
+  const session = cookies.find((one) => one.name === "owp_session");
+  assert.ok(session.httpOnly && session.sameSite === "Lax");
+  const token = await page.locator("form.act input[name=form]").first().getAttribute("value");
+  const send = async (headers, form) => {
+    const body = new URLSearchParams({ verb: "pause", repo: "acme/rocket", back: "/", ...form });
+    return (await fetch(`${base}/act`, { method: "POST", redirect: "manual", headers, body })).status;
+  };
+  const cookie = `owp_session=${session.value}`;
+  assert.equal(await send({}, { form: token }), 401);
+  assert.equal(await send({ cookie: "owp_session=made-up" }, { form: token }), 401);
+  assert.equal(await send({ cookie }, {}), 403);
+  assert.equal(await send({ cookie }, { form: "made-up" }), 403);
+  assert.equal(await send({ cookie, origin: "https://evil.example" }, { form: token }), 403);
+  assert.equal(await send({ cookie, "sec-fetch-site": "cross-site" }, { form: token }), 403);
+  assert.equal((await repo()).paused, false, "none of them did anything");
+  assert.equal(await send({ cookie }, { form: token }), 303);
+  assert.equal((await repo()).paused, true);
+
+  // After the sign-out, the session is gone for the server, too; a page that is still open says so.
+  const other = await page.context().newPage();
+  await other.goto(`${base}/repos/acme/rocket`);
+  await other.keyboard.press("p");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  assert.match(await told.innerText(), /signed out/);
+  assert.equal(await send({ cookie }, { form: token }), 401);
+  await other.getByRole("button", { name: "Resume" }).click();
+  assert.match(await text(other), /session has ended. Nothing was changed/);
+  assert.equal((await repo()).paused, true);
+}
+
 // The demo, for the pictures in the README.
 async function demo(browser) {
   for (const colorScheme of ["light", "dark"]) {
@@ -168,4 +270,4 @@ async function demo(browser) {
   }
 }
 
-await withBrowser({ answers, pages, live, keyboard, hostile, demo }[scenario]);
+await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo }[scenario]);

@@ -5,6 +5,7 @@
 //! moves a line does not run it again; an edit that rewrites the line does.
 
 mod answer;
+pub(crate) mod by_hand;
 mod contributor;
 mod maintainer;
 mod weigh;
@@ -19,6 +20,7 @@ use crate::workers::readers::permission_by_id;
 use owp_github::client::{GitHubError, Permission, RepoReader, UserRef as Account};
 use owp_github::render::{HelpRow, Outcome};
 use owp_pool::command::{Command, CommandError, CommandLine, RequiredRole, Verb};
+use owp_pool::task::Task;
 use owp_pool::{Person, Refusal, Rule, Timestamp, WorkerId};
 use owp_store::{Tx, transaction};
 use std::collections::BTreeMap;
@@ -195,6 +197,17 @@ async fn run_line(tx: &mut Tx, repo: &RepoContext, asked: &Asked, line: &Command
         return Ok(Outcome::PermissionMissing { verb: command.verb().to_string(), needed: "write".to_owned() });
     }
     let task = tx.tasks().by_issue(&repo.row.id, asked.issue).await?;
+    run_command(tx, repo, asked, command, task).await
+}
+
+/// Runs one command, on this task if it concerns one.
+async fn run_command(
+    tx: &mut Tx,
+    repo: &RepoContext,
+    asked: &Asked,
+    command: &Command,
+    task: Option<Task>,
+) -> Result<Outcome, EngineError> {
     // Every command is named, so that a new one does not compile before it is run somewhere.
     match (command, task) {
         (Command::Help, _) => Ok(help()),

@@ -22,6 +22,8 @@ pub struct Undelivered {
     pub repo: String,
     /// The issue.
     pub issue: i64,
+    /// Key of the comment, for a retry.
+    pub key: String,
     /// Reason, without text from others.
     pub why: &'static str,
     /// Time at which the comment was given up.
@@ -33,7 +35,7 @@ impl From<DeadLetter> for Undelivered {
         let own = [ISSUE_GONE, TRANSFERRED, DELETED].into_iter().find(|own| letter.why == *own);
         let locked = (letter.why == GitHubError::Locked.to_string()).then_some("the conversation is locked");
         let why = own.or(locked).unwrap_or("GitHub refuses it; the operator can read in which words");
-        Self { repo: letter.repo_name, issue: letter.issue, why, at: letter.died_at }
+        Self { repo: letter.repo_name, issue: letter.issue, key: letter.key, why, at: letter.died_at }
     }
 }
 

@@ -25,17 +25,17 @@ const REPOS_AT_ONCE: i64 = 500;
 pub struct Overview {
     /// Figures of the whole pool.
     pub totals: Totals,
-    /// One page of the public repositories, by name.
+    /// One page of the repositories, by name.
     pub repos: Vec<RepoView>,
     /// The number of that page, from 1.
     pub page: i64,
     /// The number of pages, at least 1.
     pub pages: i64,
-    /// Latest events of public repositories, newest first.
+    /// Latest events, newest first.
     pub events: Vec<EventRow>,
     /// Titles of these events' tasks, by task id.
     pub titles: BTreeMap<String, TaskTitle>,
-    /// Latest dead letters of public repositories, newest first.
+    /// Latest dead letters, newest first.
     pub undelivered: Vec<Undelivered>,
 }
 
@@ -87,6 +87,8 @@ pub struct RepoView {
     pub name: String,
     /// True for a GitHub repository.
     pub managed: bool,
+    /// True when only the operator sees it.
+    pub private: bool,
     /// Its slots.
     pub budget: Budget,
     /// Every rule that keeps the whole repository from handing out anything now.
@@ -138,23 +140,27 @@ impl Views<'_> {
         self.read(transaction!(|tx| Ok(Titles { now: tx.now(), titles: titles(tx, &events).await? }))).await
     }
 
-    /// Returns the overview of the pool, with this page of its public repositories, or the last if there are fewer.
-    pub async fn overview(&self, page: i64) -> Result<Overview, EngineError> {
+    /// Returns the overview of the pool, with this page of its repositories, or the last if there are fewer; private ones
+    /// on request.
+    pub async fn overview(&self, page: i64, private: bool) -> Result<Overview, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let pages = ((tx.repos().count_public().await? + PAGE - 1) / PAGE).max(1);
+            let pages = ((tx.repos().count_shown(private).await? + PAGE - 1) / PAGE).max(1);
             let page = page.clamp(1, pages);
-            let rows = tx.repos().page_of_public((page - 1) * PAGE, PAGE).await?;
+            let rows = tx.repos().page_at(private, (page - 1) * PAGE, PAGE).await?;
             let now = tx.now();
             let view = |LoadedRepo { context, budget, tasks }: LoadedRepo| {
                 let throttled_by = admission::repo_refusals(&context.row.name, context.stop(now).as_ref(), &budget);
-                let RepoRow { name, managed, file, .. } = context.row;
-                RepoView { name, managed, budget, throttled_by, policy_error: file.error, tasks }
+                let RepoRow { name, managed, private, file, .. } = context.row;
+                RepoView { name, managed, private, budget, throttled_by, policy_error: file.error, tasks }
             };
             let repos = load_repos(tx, &engine, rows).await?.into_iter().map(view).collect();
-            let events = tx.events().recent_public(EVENTS).await?;
+            let events = match private {
+                true => tx.events().recent(EVENTS).await?,
+                false => tx.events().recent_public(EVENTS).await?,
+            };
             let titles = titles(tx, &events).await?;
-            let undelivered = tx.comments().dead_letters(None, LETTERS, false).await?;
+            let undelivered = tx.comments().dead_letters(None, LETTERS, private).await?;
             let undelivered = undelivered.into_iter().map(Undelivered::from).collect();
             Ok(Overview { totals: totals(tx).await?, repos, page, pages, events, titles, undelivered })
         }))

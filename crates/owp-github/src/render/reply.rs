@@ -145,6 +145,24 @@ pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
     }
 }
 
+/// Builds the result of a command for a page, in plain sentences. Words between backticks are code.
+#[must_use]
+pub fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(text) | Outcome::Failed(text) => capitalised(text),
+        Outcome::Trusted { login, tier, was_banned: true } => {
+            format!("{login} is no longer banned, and trusted with tasks up to tier {tier}.")
+        }
+        Outcome::Trusted { login, tier, was_banned: false } => {
+            format!("{login} is now trusted with tasks up to tier {tier}.")
+        }
+        Outcome::Released => "The task was taken back, and is ready for others.".to_owned(),
+        Outcome::BudgetSet(budget) => format!("The review budget is now {}.", budget.limit),
+        // These hold no text of others.
+        other => capitalised(&text(other)),
+    }
+}
+
 fn reasons(refusals: &[Refusal]) -> String {
     bullets(refusals.iter().map(reason), MAX_REASONS)
 }

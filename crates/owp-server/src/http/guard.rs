@@ -82,7 +82,8 @@ pub(super) async fn within<T>(
 
 /// Renders problems as pages for browsers, which name `text/html` when they navigate; programs do not.
 pub(super) async fn for_people(request: Request, next: Next) -> Response {
-    let reads = request.method() == Method::GET && names_html(request.headers());
+    let navigates = request.method() == Method::GET || is_form(request.headers());
+    let reads = navigates && names_html(request.headers());
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Shown>().filter(|_| reads) else { return response };
     let page = pages::trouble(&problem.0);
@@ -90,6 +91,11 @@ pub(super) async fn for_people(request: Request, next: Next) -> Response {
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(page))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"))
 }
 
 fn names_html(headers: &HeaderMap) -> bool {

@@ -7,6 +7,7 @@
 mod admin;
 mod auth;
 mod body;
+mod browser;
 mod buffers;
 mod connection_counts;
 mod connections;

@@ -102,6 +102,9 @@ problem_kinds! {
     /// `/mcp` was called at a host name or from a web page that is not the pool's.
     ForeignAddress => "foreign-address", 403, "The address is not the pool's",
         "`/mcp` answers only at the pool's own address, so that web pages cannot reach it through a host name of theirs. Call it at the pool's public address (`OWP_PUBLIC_URL`) or at an IP address.";
+    /// A form did not come from a page of the session that sent it.
+    ForeignForm => "foreign-form", 403, "The form is from another page",
+        "Forms are accepted only from pages that this session has loaded. Nothing was changed. Load the page again and repeat it.";
     /// The client does not accept the form of the response.
     NotAcceptable => "not-acceptable", 406, "The response has another form",
         "The `Accept` header of a call to `/mcp` must name `application/json` and `text/event-stream`.";

@@ -1,9 +1,10 @@
-//! The page at `/events`: the latest events of public repositories, and the list of events on other pages.
+//! The page at `/events`: the latest events, and the list of events on other pages.
 
 use super::layout::{Section, dashboard};
 use super::parts::{self, Now, encoded};
 use super::reply::{Ask, Rendered};
 use super::sentences::sentence;
+use super::session::Reader;
 use crate::http::ApiState;
 use crate::http::feed::shown;
 use crate::http::problem::Failure;
@@ -28,24 +29,29 @@ const FAMILIES: [(&str, &str); 6] = [
 ];
 
 /// Serves the page.
-pub(super) async fn show(State(api): State<ApiState>, query: Query, ask: Ask) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    reader: Reader,
+    query: Query,
+    ask: Ask,
+) -> Result<Response, Failure> {
     let kind = query.text("kind")?;
     let parsed = kind.map(|text| {
         let fault = || fault("kind", "must be a kind of event such as lease.granted, or a family such as lease.*");
         KindFilter::parse(text).ok_or_else(fault)
     });
     let view = FeedView {
-        everything: false,
+        everything: reader.is_operator(),
         worker: None,
         repo: query.text("repo")?.map(str::to_lowercase),
         kind: parsed.transpose()?,
         task: query.text("task")?.map(str::to_owned),
     };
     let (kind, repo) = (kind.unwrap_or_default().to_owned(), query.text("repo")?.unwrap_or_default().to_owned());
-    ask.answer(&api, render(&api, view, &kind, &repo)).await
+    ask.answer(&api, &reader, render(&api, &reader, view, &kind, &repo)).await
 }
 
-async fn render(api: &ApiState, view: FeedView, kind: &str, repo: &str) -> Result<Rendered, Failure> {
+async fn render(api: &ApiState, reader: &Reader, view: FeedView, kind: &str, repo: &str) -> Result<Rendered, Failure> {
     let events = match api.engine.feed().feed_page(view, FeedStart::Latest(LATEST), LATEST).await? {
         FeedPage::Page(section, _) => section.events,
         // The latest events are always there.
@@ -57,10 +63,10 @@ async fn render(api: &ApiState, view: FeedView, kind: &str, repo: &str) -> Resul
     let now = Now(known.now);
     let body = html! {
         (form(kind, repo))
-        (list(&rows, &known.titles, now, true))
+        (list(&rows, &known.titles, now, reader.is_operator()))
         p.note { "The latest " (LATEST) " events at most. " a href=(json_address(kind, repo)) { "The same as JSON" } ", with all earlier ones." }
     };
-    Ok(Rendered::new(&dashboard(Section::Events, "Events", now, &body)))
+    Ok(Rendered::new(&dashboard(Section::Events, "Events", now, reader, &body)))
 }
 
 fn json_address(kind: &str, repo: &str) -> String {
@@ -90,16 +96,16 @@ fn form(kind: &str, repo: &str) -> Markup {
 }
 
 /// Renders events, newest first, with links to their tasks and repositories.
-pub(super) fn list(rows: &[EventRow], titles: &BTreeMap<String, TaskTitle>, now: Now, is_page: bool) -> Markup {
+pub(super) fn list(rows: &[EventRow], titles: &BTreeMap<String, TaskTitle>, now: Now, everything: bool) -> Markup {
     if rows.is_empty() {
-        return html! { p.empty { @if is_page { "No event matches." } @else { "Nothing has happened yet." } } };
+        return html! { p.empty { "Nothing has happened yet." } };
     }
     html! {
         ol.events {
             @for row in rows {
                 li {
                     (parts::ago(row.at, now)) " "
-                    (sentence(&row.kind, &Value::from(shown(&row.kind, &row.payload, false)))) " "
+                    (sentence(&row.kind, &Value::from(shown(&row.kind, &row.payload, everything)))) " "
                     @if let (Some(id), Some(task)) = (&row.task, row.task.as_ref().and_then(|id| titles.get(id))) {
                         (parts::task_link(id, task.issue, &task.title)) " "
                     }

@@ -1,7 +1,8 @@
 //! The frame of every page: head, navigation, footer.
 
 use super::assets;
-use super::parts::{Now, moment};
+use super::parts::{Now, moment, prose};
+use super::session::Reader;
 use maud::{DOCTYPE, Markup, html};
 use owp_pool::event::EventKind;
 
@@ -47,7 +48,7 @@ impl Section {
 }
 
 /// Builds a page of the dashboard. With scripts it follows the event stream; without them it reloads itself.
-pub(super) fn dashboard(section: Section, title: &str, now: Now, body: &Markup) -> Markup {
+pub(super) fn dashboard(section: Section, title: &str, now: Now, reader: &Reader, body: &Markup) -> Markup {
     let kinds = EventKind::ALL.map(EventKind::name).join(" ");
     let head = html! {
         (theme())
@@ -61,12 +62,17 @@ pub(super) fn dashboard(section: Section, title: &str, now: Now, body: &Markup) 
             (body)
         }
     };
-    frame(Some(section), title, &head, &main)
+    frame(Some(section), title, Some(reader), &head, &main)
+}
+
+/// Builds a page without updates, for whoever reads it.
+pub(super) fn plain_page(title: &str, reader: &Reader, body: &Markup) -> Markup {
+    frame(None, title, Some(reader), &theme(), body)
 }
 
 /// Builds a page beside the dashboard, in the theme that the reader chose.
 pub(in crate::http) fn themed(title: &str, head: &Markup, body: &Markup) -> Markup {
-    frame(None, title, &html! { (theme()) (head) }, body)
+    frame(None, title, None, &html! { (theme()) (head) }, body)
 }
 
 /// Runs before the page is painted, so that a chosen theme does not flash.
@@ -76,10 +82,10 @@ fn theme() -> Markup {
 
 /// Builds a page without scripts.
 pub(in crate::http) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
-    frame(None, title, head, body)
+    frame(None, title, None, head, body)
 }
 
-fn frame(section: Option<Section>, title: &str, head: &Markup, body: &Markup) -> Markup {
+fn frame(section: Option<Section>, title: &str, reader: Option<&Reader>, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -104,13 +110,40 @@ fn frame(section: Option<Section>, title: &str, head: &Markup, body: &Markup) ->
                             }
                             a href="/docs" { "API" }
                         }
+                        @if let Some(reader) = reader { (account(reader)) }
                     }
                     h1 { (title) }
+                    @if let Some(told) = reader.and_then(|reader| reader.told.as_ref()) {
+                        p #told class=(if told.done { "done" } else { "refused" }) role="status" {
+                            span aria-hidden="true" { @if told.done { "✓ " } @else { "▲ " } } (prose(&told.words))
+                        }
+                    }
                 }
                 (body)
                 footer {
                     "Labelled issues for contributors, never faster than maintainers can review. OWP Pool speaks the Open Work Protocol at "
                     code { "/v1" } "."
+                }
+            }
+        }
+    }
+}
+
+/// Renders who is signed in, with the way out, or the way in.
+fn account(reader: &Reader) -> Markup {
+    html! {
+        div.account {
+            @match &reader.who {
+                Some(who) => {
+                    form method="post" action="/signout" {
+                        input type="hidden" name="form" value=(reader.form_token());
+                        span { (who.name()) } " "
+                        button type="submit" { "Sign out" }
+                    }
+                }
+                None => {
+                    @if reader.has_ended() { span { "Your session has ended. " } }
+                    a href="/signin" { "Sign in" }
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::layout::{Section, dashboard};
 use super::parts::{self, Now};
 use super::reply::{Ask, Rendered};
+use super::session::Reader;
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use axum::extract::State;
@@ -49,14 +50,14 @@ impl Axis {
 }
 
 /// Serves the page.
-pub(super) async fn show(State(api): State<ApiState>, ask: Ask) -> Result<Response, Failure> {
-    ask.answer(&api, render(&api)).await
+pub(super) async fn show(State(api): State<ApiState>, reader: Reader, ask: Ask) -> Result<Response, Failure> {
+    ask.answer(&api, &reader, render(&api, &reader)).await
 }
 
-async fn render(api: &ApiState) -> Result<Rendered, Failure> {
-    let held = api.engine.views().held(false).await?;
+async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
+    let held = api.engine.views().held(reader.is_operator()).await?;
     let now = Now(held.now);
-    Ok(Rendered::new(&dashboard(Section::Leases, "Leases", now, &body(&held, now))))
+    Ok(Rendered::new(&dashboard(Section::Leases, "Leases", now, reader, &body(&held, now))))
 }
 
 fn body(held: &Held, now: Now) -> Markup {

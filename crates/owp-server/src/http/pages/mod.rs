@@ -1,8 +1,10 @@
 //! The dashboard: pages rendered on the server, readable without scripts. Scripts keep them current and show times in the
 //! reader's zone. The templates escape all text of users.
 
+mod act;
 mod assets;
 mod events;
+mod forms;
 mod gauge;
 mod layout;
 mod leases;
@@ -11,6 +13,8 @@ mod parts;
 mod reply;
 mod repository;
 mod sentences;
+mod session;
+mod sign_in;
 mod task;
 mod tasks;
 mod timeline;
@@ -18,7 +22,7 @@ mod trouble;
 
 use super::ApiState;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 pub(super) use layout::{document, themed};
 pub(super) use parts::prose;
 pub(super) use reply::Cache;
@@ -33,5 +37,9 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/leases", get(leases::show))
         .route("/repos/{*name}", get(repository::show))
         .route("/events", get(events::show))
+        .route("/signin", get(sign_in::show))
+        .route("/signin", post(sign_in::operator))
+        .route("/signout", post(sign_in::out))
+        .route("/act", post(act::act))
         .route("/static/{name}", get(assets::serve))
 }

@@ -1,9 +1,11 @@
 //! The page at `/`: the review budget of each repository, what needs a person, and what has just happened.
 
+use super::forms::Target;
 use super::gauge::gauge;
 use super::layout::{Section, dashboard};
 use super::parts::{Now, capital, prose, rough, state_words};
 use super::reply::{Ask, Rendered};
+use super::session::Reader;
 use super::{events, parts};
 use crate::http::ApiState;
 use crate::http::problem::Failure;
@@ -20,8 +22,13 @@ const PAGE_MAX: i64 = 1_000_000;
 /// Age from which on a delivery or a comment is late.
 const LATE: Span = Span::minutes(2);
 
-/// Serves the page. It shows the public repositories, some of them at a time.
-pub(in crate::http) async fn show(State(api): State<ApiState>, query: Query, ask: Ask) -> Result<Response, Failure> {
+/// Serves the page. It shows some of the repositories at a time.
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    reader: Reader,
+    query: Query,
+    ask: Ask,
+) -> Result<Response, Failure> {
     let page = match query.given("page")? {
         None => 1,
         Some(text) => {
@@ -29,11 +36,11 @@ pub(in crate::http) async fn show(State(api): State<ApiState>, query: Query, ask
             page.ok_or_else(|| fault("page", "must be a whole number from 1"))?
         }
     };
-    ask.answer(&api, render(&api, page)).await
+    ask.answer(&api, &reader, render(&api, &reader, page)).await
 }
 
-async fn render(api: &ApiState, page: i64) -> Result<Rendered, Failure> {
-    let overview = api.engine.views().overview(page).await?;
+async fn render(api: &ApiState, reader: &Reader, page: i64) -> Result<Rendered, Failure> {
+    let overview = api.engine.views().overview(page, reader.is_operator()).await?;
     let now = Now(overview.totals.now);
     let body = html! {
         @let found = needs_a_person(&overview, now.0);
@@ -49,11 +56,11 @@ async fn render(api: &ApiState, page: i64) -> Result<Rendered, Failure> {
         (figures(&overview.totals))
         section aria-labelledby="events" {
             h2 id="events" { "Recent events" }
-            (events::list(&overview.events, &overview.titles, now, false))
+            (events::list(&overview.events, &overview.titles, now, reader.is_operator()))
         }
-        (undelivered(&overview.undelivered, now))
+        (undelivered(&overview.undelivered, now, reader))
     };
-    Ok(Rendered::new(&dashboard(Section::Overview, "Overview", now, &body)))
+    Ok(Rendered::new(&dashboard(Section::Overview, "Overview", now, reader, &body)))
 }
 
 fn attention(found: &[Markup]) -> Markup {
@@ -161,7 +168,10 @@ fn repository(repo: &RepoView) -> Markup {
         tr role="row" {
             th scope="row" role="rowheader" {
                 (parts::repo_link(&repo.name))
-                span.kind { @if repo.managed { "with the GitHub App" } @else { "by admin calls" } }
+                span.kind {
+                    @if repo.managed { "with the GitHub App" } @else { "by admin calls" }
+                    @if repo.private { ", private" }
+                }
             }
             td role="cell" data-label="Review budget" { (gauge(&repo.budget)) }
             td role="cell" data-label="Hands out work" { (hands_out(repo)) }
@@ -214,7 +224,7 @@ fn slots_free(free: i64) -> String {
 }
 
 /// Renders the dead letters, if any.
-fn undelivered(letters: &[Undelivered], now: Now) -> Markup {
+fn undelivered(letters: &[Undelivered], now: Now, reader: &Reader) -> Markup {
     html! {
         @if !letters.is_empty() {
             section aria-labelledby="undelivered" {
@@ -224,12 +234,23 @@ fn undelivered(letters: &[Undelivered], now: Now) -> Markup {
                         li {
                             (parts::ago(letter.at, now)) " "
                             (parts::repo_link(&letter.repo)) " #" (letter.issue) ": " (letter.why) "."
+                            @if reader.is_operator() { (retry(letter, reader)) }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// Renders the operator's form for sending a dead letter again.
+fn retry(letter: &Undelivered, reader: &Reader) -> Markup {
+    let target = Target { reader, repo: &letter.repo, task: None, back: "/" };
+    let fields = html! {
+        input type="hidden" name="issue" value=(letter.issue);
+        input type="hidden" name="key" value=(letter.key);
+    };
+    target.act("retry", "Send again", &fields)
 }
 
 #[cfg(test)]
@@ -246,6 +267,7 @@ mod tests {
         RepoView {
             name: "acme/<rocket>".into(),
             managed: true,
+            private: false,
             budget: Budget {
                 limit: 4,
                 source: BudgetSource::Policy,

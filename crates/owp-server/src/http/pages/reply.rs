@@ -1,6 +1,7 @@
 //! Responses with pages: cached for a moment, so that many readers cost what one does, and not sent again to a browser
 //! that has them.
 
+use super::session::{Reader, forget_told};
 use crate::http::ApiState;
 use crate::http::fresh::Fresh;
 use crate::http::problem::Failure;
@@ -71,13 +72,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
 }
 
 impl Ask {
-    /// Answers with the cached page, or renders it.
+    /// Answers with the cached page, or renders it. Pages for people who are signed in are not cached.
     pub(super) async fn answer(
         self,
         api: &ApiState,
+        reader: &Reader,
         render: impl Future<Output = Result<Rendered, Failure>>,
     ) -> Result<Response, Failure> {
-        let page = if self.key.len() > KEY_MAX {
+        let page = if !reader.is_anybody() || self.key.len() > KEY_MAX {
             render.await?
         } else {
             api.pages.place(&self.key).get(api.engine.store().clock(), render).await?
@@ -88,7 +90,14 @@ impl Ask {
             Html(page.html.to_string()).into_response()
         };
         // Browsers keep it, and ask each time whether it is still the same.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let keep = if reader.is_anybody() { "no-cache" } else { "private, no-cache" };
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Cookie"));
+        // The origin of a form says where it comes from.
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        if reader.told.is_some() {
+            forget_told(&mut response);
+        }
         if let Ok(etag) = HeaderValue::try_from(&*page.etag) {
             response.headers_mut().insert(header::ETAG, etag);
         }

@@ -1,9 +1,11 @@
 //! The page of one repository: its review budget and who takes the slots, the rules in force, and how to label issues.
 
+use super::forms::{Target, field, number};
 use super::gauge::{gauge, occupants};
 use super::layout::{Section, dashboard};
 use super::parts::{self, Now, capital, encoded, prose, state_words};
 use super::reply::{Ask, Rendered};
+use super::session::Reader;
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use crate::http::resources::plain;
@@ -19,18 +21,19 @@ use owp_pool::document::{Document, POLICY_PATH};
 /// Serves the page. Manual names may have any form, so everything after `/repos/` is the name.
 pub(super) async fn show(
     State(api): State<ApiState>,
+    reader: Reader,
     name: Result<Path<String>, PathRejection>,
     ask: Ask,
 ) -> Result<Response, Failure> {
     let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
     let name = plain(name).ok_or_else(unknown)?;
-    ask.answer(&api, render(&api, name)).await
+    ask.answer(&api, &reader, render(&api, &reader, name)).await
 }
 
-async fn render(api: &ApiState, name: String) -> Result<Rendered, Failure> {
+async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendered, Failure> {
     let views = api.engine.views();
-    // Private repositories do not exist here, so this call comes first.
-    let repo = views.show_repo(name.clone(), false).await?;
+    // Private repositories exist for the operator alone, so this call comes first.
+    let repo = views.show_repo(name.clone(), reader.is_operator()).await?;
     let policy = api.engine.policies().show_policy(&name).await?;
     let now = Now(views.totals().await?.now);
     let body = html! {
@@ -45,6 +48,7 @@ async fn render(api: &ApiState, name: String) -> Result<Rendered, Failure> {
             (hands_out(&repo))
             (tasks(&repo))
         }
+        @if reader.who.is_some() { (acts(&repo, reader)) }
         (rules(&repo, &policy))
         (label_guide())
         p.note {
@@ -52,7 +56,7 @@ async fn render(api: &ApiState, name: String) -> Result<Rendered, Failure> {
             a href={ "/v1/repos/" (encoded(&repo.name).replace("%2F", "/")) } { "This repository as JSON" }
         }
     };
-    Ok(Rendered::new(&dashboard(Section::Overview, &repo.name, now, &body)))
+    Ok(Rendered::new(&dashboard(Section::Overview, &repo.name, now, reader, &body)))
 }
 
 fn count(budget: &Budget, now: Now) -> Markup {
@@ -139,6 +143,49 @@ fn plain_value(value: &serde_json::Value) -> String {
 
 fn one_row(path: &str, value: &str) -> Markup {
     html! { tr { th scope="row" { code { (path) } } td { (value) } } }
+}
+
+/// Renders what a maintainer can do with the repository.
+fn acts(repo: &RepoDetail, reader: &Reader) -> Markup {
+    let back = parts::repo_path(&repo.name);
+    let target = Target { reader, repo: &repo.name, task: None, back: &back };
+    let login = |label| field("login", label, true);
+    html! {
+        section.acts aria-labelledby="acts" {
+            h2 id="acts" { "Act" }
+            @if repo.managed {
+                (target.act("budget", "Set", &number("budget", "Review budget", 0, 1_000, true)))
+                (target.act("budget-of-file", "Use the budget of the policy file", &html! {}))
+            }
+            @if reader.is_operator() {
+                (target.act("ceiling", "Set", &number("budget", "The operator's limit on the review budget", 0, 1_000, true)))
+            }
+            @if repo.paused {
+                (target.act("resume", "Resume", &html! {}))
+            } @else {
+                (target.act("pause", "Pause", &html! {
+                    (field("reason", "Pause because of", false)) (number("hours", "for hours (empty: until resumed)", 1, 8_760, false))
+                }))
+            }
+            (target.act("trust", "Trust", &html! { (login("Trust")) (number("level", "up to tier", 0, 3, true)) }))
+            (target.ask_first(
+                "ban",
+                "Ban somebody",
+                "They get nothing from this repository any more. What they hold stays theirs until you revoke it.",
+                &login("Login"),
+            ))
+            @if repo.managed {
+                (target.act("ignore", "Set aside", &number("pull", "Pull request that answers no task", 1, i64::from(i32::MAX), true)))
+            } @else if reader.is_operator() {
+                (target.ask_first(
+                    "remove",
+                    "Remove the repository",
+                    "Its waiting tasks are closed and its name becomes free. Its history stays.",
+                    &html! {},
+                ))
+            }
+        }
+    }
 }
 
 fn label_guide() -> Markup {

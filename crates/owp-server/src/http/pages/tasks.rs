@@ -3,6 +3,7 @@
 use super::layout::{Section, dashboard};
 use super::parts::{self, Now, encoded, state_badge, state_words};
 use super::reply::{Ask, Rendered};
+use super::session::Reader;
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use crate::http::query::{Query, fault};
@@ -99,15 +100,23 @@ impl Wanted {
 }
 
 /// Serves the page.
-pub(super) async fn show(State(api): State<ApiState>, query: Query, ask: Ask) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    reader: Reader,
+    query: Query,
+    ask: Ask,
+) -> Result<Response, Failure> {
     let wanted = Wanted::read(&query)?;
     let after = cursor::read(&wanted.list(), query.cursor())?;
-    ask.answer(&api, render(&api, &wanted, after)).await
+    ask.answer(&api, &reader, render(&api, &reader, &wanted, after)).await
 }
 
-async fn render(api: &ApiState, wanted: &Wanted, after: String) -> Result<Rendered, Failure> {
+async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, after: String) -> Result<Rendered, Failure> {
     let board = match wanted.filter(api).await? {
-        Some(filter) => api.engine.views().task_board(filter, after, PAGE).await?,
+        Some(filter) => {
+            let filter = TaskFilter { private: reader.is_operator(), ..filter };
+            api.engine.views().task_board(filter, after, PAGE).await?
+        }
         None => {
             let now = api.engine.views().totals().await?.now;
             TaskBoard { now, tasks: Vec::new(), next: None }
@@ -119,7 +128,7 @@ async fn render(api: &ApiState, wanted: &Wanted, after: String) -> Result<Render
         (table(&board.tasks, wanted, now))
         (more(board.next.as_ref(), wanted))
     };
-    Ok(Rendered::new(&dashboard(Section::Tasks, "Tasks", now, &body)))
+    Ok(Rendered::new(&dashboard(Section::Tasks, "Tasks", now, reader, &body)))
 }
 
 fn form(wanted: &Wanted) -> Markup {

@@ -16,7 +16,7 @@ struct Step<'e> {
 }
 
 /// Renders the events of a task, oldest first.
-pub(super) fn timeline(events: &[EventRow], now: Now) -> Markup {
+pub(super) fn timeline(events: &[EventRow], now: Now, everything: bool) -> Markup {
     if events.is_empty() {
         return html! { p.empty { "Nothing is recorded. Events may have been removed as history." } };
     }
@@ -25,11 +25,11 @@ pub(super) fn timeline(events: &[EventRow], now: Now) -> Markup {
             @for step in steps(events) {
                 li {
                     span.when { (parts::moment(step.main.at)) " · " (parts::ago(step.main.at, now)) }
-                    p { (words(step.main)) }
+                    p { (words(step.main, everything)) }
                     @if !step.others.is_empty() {
                         details {
                             summary { "and " (step.others.len()) " more" }
-                            ul { @for event in &step.others { li { (words(event)) } } }
+                            ul { @for event in &step.others { li { (words(event, everything)) } } }
                         }
                     }
                 }
@@ -38,8 +38,8 @@ pub(super) fn timeline(events: &[EventRow], now: Now) -> Markup {
     }
 }
 
-fn words(event: &EventRow) -> String {
-    sentence(&event.kind, &Value::from(shown(&event.kind, &event.payload, false)))
+fn words(event: &EventRow, everything: bool) -> String {
+    sentence(&event.kind, &Value::from(shown(&event.kind, &event.payload, everything)))
 }
 
 fn steps(events: &[EventRow]) -> Vec<Step<'_>> {
@@ -86,9 +86,9 @@ mod tests {
             event(4, 2_000, "task.pr_opened", json!({ "pull": 7 })),
         ];
         let said: Vec<(String, usize)> =
-            steps(&events).iter().map(|step| (words(step.main), step.others.len())).collect();
+            steps(&events).iter().map(|step| (words(step.main, false), step.others.len())).collect();
         assert_eq!(said, [("Task created (issue #5).".to_owned(), 0), ("Pull request #7 is in review.".to_owned(), 2)]);
-        let shown = timeline(&events, Now(Timestamp(62_000))).into_string();
+        let shown = timeline(&events, Now(Timestamp(62_000)), false).into_string();
         assert!(shown.contains("and 2 more") && shown.contains(">1 min ago<"), "{shown}");
     }
 }

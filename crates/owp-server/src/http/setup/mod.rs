@@ -7,6 +7,7 @@ mod pages;
 
 use super::ApiState;
 use super::body::collect;
+use super::browser::{cookie, from_elsewhere, host, pause_after_wrong_secret};
 use super::problem::Failure;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -15,14 +16,10 @@ use maud::Markup;
 use owp_config::{Obstacle, web_origin};
 use owp_engine::{Extras, GitHubError, SetupRefused, SetupRequest};
 use serde::Deserialize;
-use std::time::Duration;
-use tokio::sync::Mutex;
 use url::Url;
 
 const COOKIE: &str = "owp_setup";
 const FORM_BYTES: usize = 16 * 1024;
-/// Delay after a wrong token.
-const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
 /// Length limit of a GitHub account name.
 const ACCOUNT_MAX: usize = 39;
 
@@ -82,7 +79,7 @@ pub(super) async fn begin(State(api): State<ApiState>, request: Request) -> Resu
             Ok(response)
         }
         Err(error @ SetupRefused::Token) => {
-            pause().await;
+            pause_after_wrong_secret().await;
             tracing::warn!(%error, "setup request rejected");
             // Keeps the filled-in values except the token.
             Ok(page(StatusCode::FORBIDDEN, None, &pages::form(&filled, known, None, Some(pages::WRONG_TOKEN))))
@@ -124,13 +121,6 @@ pub(super) async fn finish(
     }
 }
 
-/// Delays a wrong guess; concurrent guesses wait for each other.
-async fn pause() {
-    static GUESSES: Mutex<()> = Mutex::const_new(());
-    let _turn = GUESSES.lock().await;
-    tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
-}
-
 fn refused(error: &SetupRefused) -> Response {
     let status = match error {
         SetupRefused::Closed => StatusCode::NOT_FOUND,
@@ -166,25 +156,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 fn session(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
-}
-
-fn host(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::HOST).and_then(|value| value.to_str().ok())
-}
-
-/// Returns true if the browser says that another site sent the form. The session alone authorises setup, and browsers
-/// send its cookie with forms of sibling hosts too; such a form could redirect GitHub's response to an attacker.
-fn from_elsewhere(headers: &HeaderMap) -> bool {
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match told("sec-fetch-site") {
-        Some(site) => !matches!(site, "same-origin" | "none"),
-        // Browsers omit it on plain HTTP, where no TLS proxy changes the host name.
-        None => told("origin")
-            .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, sender)| Some(sender) != host(headers))),
-    }
+    cookie(headers, COOKIE)
 }
 
 /// Returns the pool's address as this browser reports it in `Origin`. Only this browser is redirected there.
@@ -221,26 +193,5 @@ mod tests {
         assert_eq!(likely("localhost:8787"), "http://localhost:8787");
         assert_eq!(likely("[::1]:8787"), "http://[::1]:8787");
         assert_eq!(likely("a<b"), "");
-    }
-
-    #[test]
-    fn a_form_from_another_page_is_noticed() {
-        let elsewhere = |pairs: &[(&'static str, &'static str)]| from_elsewhere(&headers(pairs));
-        assert!(elsewhere(&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.org")]));
-        assert!(!elsewhere(&[
-            ("sec-fetch-site", "same-origin"),
-            ("origin", "https://owp.example.org"),
-            ("host", "inner:1")
-        ]));
-        assert!(elsewhere(&[("origin", "http://10.0.0.2"), ("host", "10.0.0.1")]) && elsewhere(&[("origin", "null")]));
-        assert!(!elsewhere(&[("origin", "http://10.0.0.1:8787"), ("host", "10.0.0.1:8787")]));
-        assert!(!elsewhere(&[("host", "10.0.0.1")]), "no browser at all");
-    }
-
-    #[test]
-    fn the_session_is_found_among_other_cookies() {
-        let found = headers(&[("cookie", "a=1; owp_setup=secret; b=2")]);
-        assert_eq!(session(&found), Some("secret"));
-        assert_eq!(session(&headers(&[("cookie", "xowp_setup=secret")])), None);
     }
 }

@@ -21,16 +21,19 @@ function focused() {
   return href ? `a[href="${CSS.escape(href)}"]` : null;
 }
 
+// An update would take away what the reader typed, and the field that has the focus.
 function isTyping() {
   const at = document.activeElement;
-  return at && main.contains(at) && at.matches("input, select, textarea");
+  if (at && main.contains(at) && at.matches("input, select, textarea")) return true;
+  return [...main.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
 }
 
 function replace(fresh) {
-  const open = [...main.querySelectorAll("details")].map((one) => one.open);
+  const name = (details) => details.querySelector("summary").textContent;
+  const open = new Set([...main.querySelectorAll("details[open]")].map(name));
   const back = focused();
   main.replaceChildren(...fresh.childNodes);
-  main.querySelectorAll("details").forEach((one, at) => { if (open[at]) one.open = true; });
+  for (const details of main.querySelectorAll("details")) if (open.has(name(details))) details.open = true;
   if (back) main.querySelector(back)?.focus({ preventScroll: true });
   showTimes();
 }
@@ -46,8 +49,11 @@ async function refresh() {
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       etag = answer.headers.get("etag");
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const [fresh, account] = [page.getElementById("main"), page.querySelector(".account")];
       if (fresh) replace(fresh);
+      // The session may have ended meanwhile.
+      if (account) document.querySelector(".account")?.replaceWith(account);
     }
     stale.hidden = true;
   } catch {

@@ -1,0 +1,131 @@
+//! Commands that people give on the pages. They are the commands of comments, with the same permissions, effects and
+//! words; the result is shown instead of commented.
+
+use super::{Asked, account_named, named_logins, run_command};
+use crate::Operator;
+use crate::error::EngineError;
+use crate::sign_in::SignedIn;
+use crate::workers::readers::permission_by_id;
+use owp_github::client::{Permission, UserRef as Account};
+use owp_github::render::{Outcome, told};
+use owp_pool::command::Command;
+use owp_pool::task::Task;
+use owp_pool::{Refusal, TaskId};
+use owp_store::{RepoRow, transaction};
+use std::collections::BTreeMap;
+
+/// Result of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// True if the command took effect, or there was nothing to do.
+    pub done: bool,
+    /// The result in sentences; words between backticks are code.
+    pub words: String,
+}
+
+impl Operator<'_> {
+    /// Returns true if this person may act on a repository: the operator always, others if GitHub says at this moment
+    /// that they may write.
+    ///
+    /// # Errors
+    /// [`EngineError::GitHub`] if GitHub does not say.
+    pub async fn may_act(&self, who: &SignedIn, repo: &RepoRow) -> Result<bool, EngineError> {
+        let SignedIn::User { github_id, login } = who else { return Ok(true) };
+        if !repo.managed {
+            return Ok(false);
+        }
+        Ok(permission_by_id(&self.reader(repo)?, login, *github_id).await?.0 >= Permission::Write)
+    }
+
+    /// Runs a maintainer's command on a repository or on one of its tasks.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`], [`EngineError::UnknownTask`], and failures of GitHub; nothing was changed then.
+    pub async fn command(
+        &self,
+        who: &SignedIn,
+        repo: &str,
+        task: Option<TaskId>,
+        command: Command,
+    ) -> Result<Told, EngineError> {
+        let row = self.known_repo(repo).await?;
+        if !self.may_act(who, &row).await? {
+            let (verb, needed) = (command.verb().to_string(), "write".to_owned());
+            return Ok(said(&Outcome::PermissionMissing { verb, needed }));
+        }
+        let asked = self.asked(who, &row, &command).await?;
+        let outcome = self
+            .in_repo(
+                &row.id,
+                transaction!(|tx, repo| {
+                    let task = match task {
+                        Some(id) => Some(of_repo(tx.tasks().get(&id).await?, &repo.row)?),
+                        None => None,
+                    };
+                    run_command(tx, &repo, &asked, &command, task).await
+                }),
+            )
+            .await?;
+        self.ring();
+        Ok(said(&outcome))
+    }
+
+    /// Builds what a comment with this command would be.
+    async fn asked(&self, who: &SignedIn, row: &RepoRow, command: &Command) -> Result<Asked, EngineError> {
+        let mut named = BTreeMap::new();
+        for login in named_logins(command) {
+            let account = match row.managed {
+                true => account_named(&self.reader(row)?, login).await?,
+                false => self.account_known(login).await?,
+            };
+            named.insert(login.to_lowercase(), account);
+        }
+        let (id, login) = match who {
+            // No account of GitHub has this id.
+            SignedIn::Operator => (0, "operator".to_owned()),
+            SignedIn::User { github_id, login } => (*github_id, login.clone()),
+        };
+        Ok(Asked {
+            issue: 0,
+            comment_id: 0,
+            author: Account { id, login, is_bot: false },
+            lines: Vec::new(),
+            said_at: self.read(transaction!(|tx| Ok(tx.now()))).await?,
+            permission: Permission::Admin,
+            reads: None,
+            named,
+            workers: Vec::new(),
+        })
+    }
+
+    /// Returns the account that the pool last saw under a login.
+    async fn account_known(&self, login: &str) -> Result<Option<Account>, EngineError> {
+        let asked = login.to_owned();
+        let known = self.read(transaction!(|tx| Ok(tx.people().by_login(&asked).await?))).await?;
+        Ok(known.and_then(|(person, login)| match person {
+            owp_pool::Person::GitHub(id) => Some(Account { id, login, is_bot: false }),
+            owp_pool::Person::Unlinked(_) => None,
+        }))
+    }
+}
+
+fn of_repo(task: Option<Task>, repo: &RepoRow) -> Result<Task, EngineError> {
+    task.filter(|task| task.repo == repo.id).ok_or(EngineError::UnknownTask)
+}
+
+fn said(outcome: &Outcome) -> Told {
+    let done = !matches!(
+        outcome,
+        Outcome::Failed(_)
+            | Outcome::Refused(_)
+            | Outcome::PermissionMissing { .. }
+            | Outcome::BadArgument { .. }
+            | Outcome::UnknownVerb { .. }
+            | Outcome::LinkFailed { .. }
+    );
+    let words = match outcome {
+        Outcome::Refused(refusals) => refusals.iter().map(Refusal::sentences).collect::<Vec<_>>().join(" "),
+        other => told(other),
+    };
+    Told { done, words }
+}

@@ -1,0 +1,78 @@
+//! Forms: their fields as they arrive, and those with which maintainers and the operator act.
+
+use super::session::Reader;
+use crate::http::ApiState;
+use crate::http::body::collect;
+use crate::http::problem::Failure;
+use axum::body::Body;
+use axum::http::request::Parts;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// The fields of a form.
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// Reads a form within a limit.
+    pub(super) async fn read(api: &ApiState, parts: &Parts, body: Body, most: usize) -> Result<Self, Failure> {
+        let bytes = collect(api, parts, body, most).await?;
+        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
+    }
+
+    /// Returns a field without the spaces around it; empty if it is missing.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |text| text.trim())
+    }
+
+    /// Returns a field as a whole number.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.text(name).parse().ok()
+    }
+}
+
+/// What the forms of a page act on.
+pub(super) struct Target<'p> {
+    pub reader: &'p Reader,
+    pub repo: &'p str,
+    pub task: Option<&'p str>,
+    /// Page to return to.
+    pub back: &'p str,
+}
+
+impl Target<'_> {
+    /// Renders a form that needs no second thought.
+    pub(super) fn act(&self, verb: &str, label: &str, fields: &Markup) -> Markup {
+        html! {
+            form.act method="post" action="/act" {
+                input type="hidden" name="form" value=(self.reader.form_token());
+                input type="hidden" name="verb" value=(verb);
+                input type="hidden" name="repo" value=(self.repo);
+                input type="hidden" name="back" value=(self.back);
+                @if let Some(task) = self.task { input type="hidden" name="task" value=(task); }
+                (fields)
+                button type="submit" { (label) }
+            }
+        }
+    }
+
+    /// Renders a form behind a question, because somebody loses something by it.
+    pub(super) fn ask_first(&self, verb: &str, label: &str, consequence: &str, fields: &Markup) -> Markup {
+        html! {
+            details.act {
+                summary { (label) "…" }
+                p { (consequence) }
+                (self.act(verb, label, fields))
+            }
+        }
+    }
+}
+
+/// Renders a text field.
+pub(super) fn field(name: &str, label: &str, is_required: bool) -> Markup {
+    html! { label { (label) " " input type="text" name=(name) maxlength="300" autocomplete="off" required[is_required]; } }
+}
+
+/// Renders a field for a whole number.
+pub(super) fn number(name: &str, label: &str, least: i64, most: i64, is_required: bool) -> Markup {
+    html! { label { (label) " " input type="number" name=(name) min=(least) max=(most) required[is_required]; } }
+}
