@@ -6,6 +6,7 @@ use super::failure::print_error;
 use super::untrusted::visible;
 use clap::Args;
 use owp_base::clock::Clock;
+use owp_engine::sign_in_url;
 use owp_sandbox::{Sandbox, SandboxConfig, SeededWorld, StartError, check_system_git, seed};
 use serde_json::{Value, json};
 use std::{
@@ -80,6 +81,9 @@ async fn serve(args: SandboxArgs) -> Result<(), String> {
     // Set last: events from before the App's installation are not delivered.
     if let Some(url) = &args.webhook_url {
         sandbox.set_webhook_url(url);
+        if let Some(pool) = reqwest::Url::parse(url).ok().map(|url| url.origin().ascii_serialization()) {
+            sandbox.set_callback_urls(&[sign_in_url(&pool)]);
+        }
     }
     let made_here = args.private_key_file.is_none();
     let key_file = args.private_key_file.unwrap_or_else(|| key_path(&sandbox));
@@ -154,6 +158,8 @@ fn introduction(sandbox: &Sandbox, seeded: &SeededWorld, key_file: &Path) -> Val
         "app_id": sandbox.app_id(),
         "private_key_file": key_file,
         "webhook_secret": sandbox.webhook_secret(),
+        "client_id": sandbox.oauth_client().0,
+        "client_secret": sandbox.oauth_client().1,
         "installation_id": seeded.installation,
         "users": users,
     })

@@ -2,7 +2,7 @@
 //!
 //! The environment takes precedence over the file. No error message quotes the file's content.
 
-use super::{ConfigError, Environment, web_origin};
+use super::{ConfigError, Environment, OAuthClient, web_origin};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -32,6 +32,8 @@ pub struct Credentials {
     pub private_key: SecretString,
     /// The secret that signs deliveries; during a rotation two, separated by a comma.
     pub webhook_secret: SecretString,
+    /// The App's OAuth client.
+    pub client: Option<OAuthClient>,
     /// The pool's public address, as the operator entered it during setup.
     pub public_url: Option<String>,
 }
@@ -45,6 +47,10 @@ struct Written<'a> {
     private_key: std::borrow::Cow<'a, str>,
     webhook_secret: std::borrow::Cow<'a, str>,
     /// Absent in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_url: Option<std::borrow::Cow<'a, str>>,
 }
@@ -85,6 +91,10 @@ impl Credentials {
             slug: written.slug.into_owned(),
             private_key: written.private_key.into_owned().into(),
             webhook_secret: written.webhook_secret.into_owned().into(),
+            client: written
+                .client_id
+                .zip(written.client_secret)
+                .map(|(id, secret)| OAuthClient { id: id.into_owned(), secret: secret.into_owned().into() }),
             public_url: written.public_url.as_deref().and_then(web_origin),
         }))
     }
@@ -97,6 +107,8 @@ impl Credentials {
             slug: self.slug.as_str().into(),
             private_key: self.private_key.expose_secret().into(),
             webhook_secret: self.webhook_secret.expose_secret().into(),
+            client_id: self.client.as_ref().map(|client| client.id.as_str().into()),
+            client_secret: self.client.as_ref().map(|client| client.secret.expose_secret().into()),
             public_url: self.public_url.as_deref().map(Into::into),
         };
         let mut file = create(&beside(path))?;
@@ -152,6 +164,7 @@ mod tests {
             slug: "owp-pool".into(),
             private_key: "-----BEGIN hush\nhush".into(),
             webhook_secret: "hush-hush".into(),
+            client: Some(OAuthClient { id: "Iv1.5".into(), secret: "client-secret".to_owned().into() }),
             public_url: Some("https://owp.example.org".into()),
         }
     }

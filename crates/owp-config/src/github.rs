@@ -9,6 +9,15 @@ const API_URL: &str = "https://api.github.com";
 const SECRETS_MAX: usize = 2;
 const PARTS: [&str; 3] = ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_WEBHOOK_SECRET"];
 
+/// The App's OAuth client, with which people sign in.
+#[derive(Debug, Clone)]
+pub struct OAuthClient {
+    /// The client id.
+    pub id: String,
+    /// The client secret.
+    pub secret: SecretString,
+}
+
 /// GitHub App settings. The private key is validated later, by the client.
 #[derive(Debug)]
 pub struct GitHubApp {
@@ -20,6 +29,8 @@ pub struct GitHubApp {
     pub private_key: SecretString,
     /// One webhook secret, or two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
+    /// The OAuth client; without it nobody signs in with GitHub.
+    pub client: Option<OAuthClient>,
     /// The pool's public address, as entered during setup.
     pub public_url: Option<String>,
     /// The credentials file; `None` if the environment supplied the settings.
@@ -51,6 +62,7 @@ impl GitHubApp {
             })?,
             private_key,
             webhook_secrets: webhook_secrets("GITHUB_WEBHOOK_SECRET", &webhook_secret)?,
+            client: oauth_client(env)?,
             public_url: None,
             file: None,
         }))
@@ -69,7 +81,8 @@ impl GitHubApp {
                 held.api_url
             )));
         }
-        Ok(Some(Self::of(&held, path)?))
+        let app = Self::of(&held, path)?;
+        Ok(Some(Self { client: oauth_client(env)?.or(app.client), ..app }))
     }
 
     /// Builds the settings of the App that setup registered.
@@ -82,9 +95,28 @@ impl GitHubApp {
             app_id: held.app_id,
             webhook_secrets: webhook_secrets("the webhook secret in OWP_CREDENTIALS_FILE", &held.webhook_secret)?,
             private_key: held.private_key.clone(),
+            client: held.client.clone(),
             public_url: held.public_url.clone(),
             file: Some(file),
         })
+    }
+}
+
+/// Returns the OAuth client of the environment, complete or absent.
+fn oauth_client(env: &Environment) -> Result<Option<OAuthClient>, ConfigError> {
+    match (env.secret("GITHUB_CLIENT_ID")?, env.secret("GITHUB_CLIENT_SECRET")?) {
+        (None, None) => Ok(None),
+        (Some(id), Some(secret)) => Ok(Some(OAuthClient { id: id.expose_secret().trim().to_owned(), secret })),
+        (id, _) => {
+            let (set, missing) = if id.is_some() {
+                ("GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET")
+            } else {
+                ("GITHUB_CLIENT_SECRET", "GITHUB_CLIENT_ID")
+            };
+            Err(ConfigError::new(format!(
+                "{set} is set, but {missing} is missing; set both, so that people can sign in with GitHub, or neither"
+            )))
+        }
     }
 }
 

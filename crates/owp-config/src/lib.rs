@@ -14,7 +14,7 @@ mod public_url;
 pub use admin_token::{admin_token, weakness};
 pub use credentials::{Credentials, credentials_file};
 pub use environment::Environment;
-pub use github::GitHubApp;
+pub use github::{GitHubApp, OAuthClient};
 pub use history::History;
 pub use limits::{IpRange, RateLimit};
 pub use public_url::{Obstacle, is_this_machine, web_origin};
@@ -51,6 +51,13 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "The GitHub App's webhook secret; while it is being replaced both, separated by a comma. Without it webhooks answer 503.",
     ),
     ("GITHUB_WEBHOOK_SECRET_FILE", "File that holds `GITHUB_WEBHOOK_SECRET`."),
+    (
+        "GITHUB_CLIENT_ID",
+        "The GitHub App's client id, with which people sign in on the dashboard. `/setup` keeps it with the credentials.",
+    ),
+    ("GITHUB_CLIENT_ID_FILE", "File that holds `GITHUB_CLIENT_ID`."),
+    ("GITHUB_CLIENT_SECRET", "The GitHub App's client secret, which belongs to `GITHUB_CLIENT_ID`."),
+    ("GITHUB_CLIENT_SECRET_FILE", "File that holds `GITHUB_CLIENT_SECRET`."),
     (
         "OWP_CREDENTIALS_FILE",
         "File in which `/setup` keeps the App's credentials. Default `owp-github-app.json`. Only its owner may have access to it; the `GITHUB_…` variables override it.",

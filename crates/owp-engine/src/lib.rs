@@ -57,9 +57,10 @@ pub use workers::status::{Report, ReportedStatus};
 
 use owp_base::clock::Clock;
 use owp_config::{GitHubApp, IpRange, RateLimit};
-pub use owp_github::client::{Figures, GitHubError};
-use owp_github::client::{GitHub, GitHubConfig};
+use owp_github::client::{Address, GitHub, GitHubConfig, SignIn};
+pub use owp_github::client::{Figures, GitHubError, SignInSecrets};
 pub use owp_github::manifest::Extras;
+pub use owp_github::manifest::sign_in_url;
 use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
@@ -84,6 +85,8 @@ pub struct GitHubSide {
     pub app_id: i64,
     /// The webhook secrets in force; two during a rotation.
     pub webhook_secrets: Vec<SecretString>,
+    /// The OAuth client with which people sign in, if the App's is known.
+    pub sign_in: Option<SignIn>,
 }
 
 impl GitHubSide {
@@ -97,9 +100,12 @@ impl GitHubSide {
             app_id: app.app_id,
             private_key_pem: app.private_key.clone(),
             timeout: GITHUB_PATIENCE,
-            clock,
+            clock: clock.clone(),
         })?;
-        Ok(Self { client, app_id: app.app_id, webhook_secrets: app.webhook_secrets.clone() })
+        let address = Address { api_url: app.api_url.clone(), timeout: GITHUB_PATIENCE, clock };
+        let sign_in = app.client.as_ref().map(|client| SignIn::new(address, &client.id, client.secret.clone()));
+        let webhook_secrets = app.webhook_secrets.clone();
+        Ok(Self { client, app_id: app.app_id, webhook_secrets, sign_in: sign_in.transpose()? })
     }
 }
 
@@ -191,6 +197,7 @@ struct Inner {
     places: workers::places::Places,
     progress: views::progress::Progress,
     stalled: scheduling::schedule::StalledRepos,
+    may_act: commands::by_hand::MayAct,
     policies: policy::reads::PolicyReads,
     watched: reconcile::watch::LastChanges,
     hub: Hub,
@@ -226,6 +233,7 @@ impl Engine {
             places: workers::places::Places::default(),
             progress: views::progress::Progress::default(),
             stalled: scheduling::schedule::StalledRepos::default(),
+            may_act: commands::by_hand::MayAct::default(),
             policies: policy::reads::PolicyReads::default(),
             watched: reconcile::watch::LastChanges::default(),
             hub: Hub::new(),

@@ -4,6 +4,7 @@ use crate::Sessions;
 use crate::error::EngineError;
 use crate::workers::contributors::secret_hash;
 use data_encoding::BASE64URL_NOPAD;
+use owp_github::client::{GitHubError, SignIn, SignInSecrets, UserRef};
 use owp_pool::{Span, Timestamp};
 use owp_store::{Scope, SessionOwner, SessionRow, transaction};
 use secrecy::{ExposeSecret, SecretString};
@@ -58,8 +59,47 @@ impl Sessions<'_> {
     }
 
     /// Opens a session for a GitHub user whose identity GitHub has confirmed.
-    pub async fn open_for_user(&self, github_id: i64, login: &str) -> Result<NewSession, EngineError> {
+    async fn open_for_user(&self, github_id: i64, login: &str) -> Result<NewSession, EngineError> {
         self.open(SessionOwner::User { github_id, login: login.to_owned() }, USER_FOR).await
+    }
+
+    /// Returns true if people can sign in with GitHub.
+    #[must_use]
+    pub fn has_github(&self) -> bool {
+        self.github().is_some_and(|github| github.sign_in.is_some())
+    }
+
+    /// Begins a sign-in with GitHub, which sends the browser back to `back`. Returns GitHub's page, and the secrets that
+    /// the browser keeps until then.
+    ///
+    /// # Errors
+    /// [`EngineError::GitHub`] if no OAuth client is configured.
+    pub fn begin_with_github(&self, back: &str) -> Result<(String, SignInSecrets), EngineError> {
+        let secret = || BASE64URL_NOPAD.encode(&self.store().entropy().bytes::<32>());
+        let secrets = SignInSecrets { state: secret(), verifier: SecretString::from(secret()) };
+        Ok((self.oauth_client()?.page(back, &secrets)?, secrets))
+    }
+
+    /// Ends a sign-in with GitHub: opens a session for the person whose code it is.
+    ///
+    /// # Errors
+    /// [`EngineError::GitHub`] if GitHub rejects the code or does not respond. The code works once.
+    pub async fn finish_with_github(
+        &self,
+        back: &str,
+        code: &str,
+        secrets: &SignInSecrets,
+    ) -> Result<(NewSession, String), EngineError> {
+        let account = self.oauth_client()?.finish(back, code, secrets).await?;
+        let UserRef { id, login, is_bot } = account.clone();
+        self.write(Scope::global(), transaction!(|tx| Ok(tx.people().record(id, &login, is_bot).await.map(drop)?)))
+            .await?;
+        Ok((self.open_for_user(account.id, &account.login).await?, account.login))
+    }
+
+    fn oauth_client(&self) -> Result<&SignIn, EngineError> {
+        let missing = || GitHubError::Config { message: "the App's OAuth client is not configured".to_owned() };
+        Ok(self.github_side()?.sign_in.as_ref().ok_or_else(missing)?)
     }
 
     async fn open(&self, owner: SessionOwner, lasts: Span) -> Result<NewSession, EngineError> {

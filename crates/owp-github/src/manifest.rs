@@ -6,7 +6,7 @@
 use super::client::GitHubError;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MANIFEST: &str = include_str!("../../../app-manifest.yml");
 
@@ -72,11 +72,19 @@ pub fn manifest(public: &str, back: &str, extras: Extras) -> Result<Value, GitHu
     manifest.insert("url".to_owned(), json!(public));
     manifest.insert("hook_attributes".to_owned(), json!({ "url": webhook_url(public), "active": true }));
     manifest.insert("redirect_url".to_owned(), json!(format!("{back}/setup/done")));
+    let callbacks: BTreeSet<String> = [public, back].into_iter().map(sign_in_url).collect();
+    manifest.insert("callback_urls".to_owned(), json!(callbacks));
     // GitHub redirects users here after an installation: the dashboard shows their repository.
     manifest.insert("setup_url".to_owned(), json!(format!("{public}/")));
     manifest.insert("default_permissions".to_owned(), json!(permissions(extras)?));
     manifest.insert("default_events".to_owned(), json!(events(extras)?));
     Ok(Value::Object(manifest))
+}
+
+/// Returns the address to which GitHub sends people back who sign in on a pool.
+#[must_use]
+pub fn sign_in_url(public: &str) -> String {
+    format!("{public}/signin/github/done")
 }
 
 /// Returns the webhook URL of a pool.

@@ -94,6 +94,11 @@ impl Call {
         serde_json::from_slice(&self.body).map_err(|_| ApiError::new(400, "Problems parsing JSON"))
     }
 
+    /// Parses the body as a form.
+    pub(super) fn form(&self) -> BTreeMap<String, String> {
+        form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
     /// Returns the requested page and page size: 30 by default, at most 100.
     fn page_asked(&self) -> (usize, usize) {
         let number = |name: &str| self.query(name).and_then(|text| text.parse::<usize>().ok());

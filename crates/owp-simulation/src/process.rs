@@ -442,6 +442,7 @@ async fn start(
         client,
         app_id: i64::try_from(machine.app_id).unwrap_or(0),
         webhook_secrets: vec![SecretString::from(machine.webhook_secret.to_owned())],
+        sign_in: None,
     };
     let (engine, mut waiting) = Engine::new(store, Some(side), machine.settings.clone());
     engine.recover().await.map_err(|error| error.to_string())?;

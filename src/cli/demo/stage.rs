@@ -4,7 +4,8 @@ use super::backlog::{Idea, OpenIssue};
 use crate::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{GitHubSide, Settings};
-use owp_github::client::{GitHub, GitHubConfig};
+use owp_github::client::{Address, GitHub, GitHubConfig, SignIn};
+use owp_github::manifest::sign_in_url;
 use owp_github::render::find_key;
 use owp_pool::Span;
 use owp_pool::task::TaskState;
@@ -72,6 +73,7 @@ impl Stage {
         .map_err(|e| e.to_string())?;
         let url = format!("http://{}", running.address());
         github.set_webhook_url(&format!("{url}/github/webhooks"));
+        github.set_callback_urls(&[sign_in_url(&url)]);
         let began = clock.now_ms();
         let running = tokio::sync::Mutex::new(Some(running));
         Ok(Self {
@@ -206,5 +208,9 @@ fn github_side(github: &Sandbox, clock: &Clock) -> Result<GitHubSide, String> {
         clock: clock.clone(),
     })
     .map_err(|e| e.to_string())?;
-    Ok(GitHubSide { client, app_id, webhook_secrets: vec![SecretString::from(github.webhook_secret())] })
+    let (id, secret) = github.oauth_client();
+    let address = Address { api_url: github.api_url(), timeout: Duration::from_secs(10), clock: clock.clone() };
+    let sign_in = SignIn::new(address, &id, SecretString::from(secret)).map_err(|e| e.to_string())?;
+    let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
+    Ok(GitHubSide { client, app_id, webhook_secrets, sign_in: Some(sign_in) })
 }

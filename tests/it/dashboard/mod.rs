@@ -1,5 +1,7 @@
 //! The dashboard of the real program in a real browser: Debian's Chromium, driven by the scripts in `tests/npm/browser`.
 
+mod sign_in;
+
 use crate::support::program::owp;
 use crate::worker_cli::stage::Stage;
 use serde_json::{Value, json};
@@ -146,7 +148,7 @@ fn texts_of_strangers_never_run() {
 }
 
 #[test]
-fn the_demo_opens_onto_it() {
+fn the_demo_opens_onto_it_and_its_people_sign_in() {
     let mut demo = owp(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let address = lines.find_map(|line| {
@@ -155,10 +157,12 @@ fn the_demo_opens_onto_it() {
     });
     // Somebody has to read what it prints.
     let reader = std::thread::spawn(move || lines.for_each(drop));
-    let scenario = Scenario::start("demo", &address.expect("the demo names its address"));
-    let ended = scenario.child.wait_with_output().unwrap();
+    let address = address.expect("the demo names its address");
+    let ended = ["demo", "people"].map(|name| Scenario::start(name, &address).child.wait_with_output().unwrap());
     demo.kill().unwrap();
     demo.wait().unwrap();
     reader.join().unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    for one in ended {
+        assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) const ADMIN: &str = "the-operators-token";
 pub(crate) const REPO: &str = "acme/rocket";
 /// Saturday, 21 November 2026, 03:09 UTC.
-const START: i64 = 1_795_230_540_000;
+pub(crate) const START: i64 = 1_795_230_540_000;
 
 pub(crate) struct Pool {
     pub running: Running,

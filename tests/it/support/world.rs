@@ -399,7 +399,7 @@ async fn try_start_engine(
     })
     .unwrap();
     let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
-    let side = GitHubSide { client, app_id, webhook_secrets };
+    let side = GitHubSide { client, app_id, webhook_secrets, sign_in: None };
     let (engine, mut pulls) = Engine::new(store, Some(side), settings.clone());
     engine.recover().await.unwrap();
     let planner = tokio::spawn({

@@ -38,7 +38,7 @@ async fn pool_with_app(db: Db) -> (Pool, Sandbox) {
         clock: Clock::System,
     });
     let webhook_secrets = vec![SecretString::from("an older one"), SecretString::from(SECRET)];
-    let side = GitHubSide { client: client.unwrap(), app_id, webhook_secrets };
+    let side = GitHubSide { client: client.unwrap(), app_id, webhook_secrets, sign_in: None };
     // The test's own address stands for a proxy's, so that callers can come from anywhere.
     let trusted_proxies = IpRange::parse_list("127.0.0.1").unwrap();
     let settings = Settings { trusted_proxies, ..Settings::default() };

@@ -255,5 +255,5 @@ fn side(github: &Sandbox) -> GitHubSide {
         clock: Clock::System,
     });
     let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
-    GitHubSide { client: client.unwrap(), app_id, webhook_secrets }
+    GitHubSide { client: client.unwrap(), app_id, webhook_secrets, sign_in: None }
 }

@@ -256,6 +256,31 @@ async function acts(browser) {
   assert.equal((await repo()).paused, true);
 }
 
+// People sign in with GitHub, and may do what GitHub lets them do.
+async function people(browser) {
+  const signedIn = async (login) => {
+    const page = await newPage(browser);
+    await page.goto(base);
+    await page.getByRole("link", { name: "Sign in" }).click();
+    await assertAccessible(page, "sign-in");
+    await page.getByRole("link", { name: "Sign in with GitHub" }).click();
+    await page.getByRole("button", { name: login, exact: true }).click();
+    await page.locator("#told").waitFor();
+    assert.equal(await page.locator("#told").innerText(), `✓ You are signed in as ${login}.`);
+    await page.goto(`${base}/repos/acme/docs`);
+    return page;
+  };
+  const ada = await signedIn("ada");
+  assert.equal(await ada.locator("form.act").count(), 0, "a contributor is offered nothing there");
+  const mona = await signedIn("mona");
+  await mona.getByRole("spinbutton", { name: "Review budget" }).fill("5");
+  await mona.getByRole("spinbutton", { name: "Review budget" }).press("Enter");
+  assert.equal(await mona.locator("#told").innerText(), "✓ The review budget is now 5.");
+  assert.equal((await get("/v1/repos/acme/docs")).budget.max_open_prs, 5);
+  // Both tabs show it; the other one without a reload.
+  await ada.getByText("of 5 slots taken").first().waitFor();
+}
+
 // The demo, for the pictures in the README.
 async function demo(browser) {
   for (const colorScheme of ["light", "dark"]) {
@@ -270,4 +295,4 @@ async function demo(browser) {
   }
 }
 
-await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo }[scenario]);
+await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people }[scenario]);

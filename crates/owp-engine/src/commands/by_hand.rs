@@ -10,9 +10,11 @@ use owp_github::client::{Permission, UserRef as Account};
 use owp_github::render::{Outcome, told};
 use owp_pool::command::Command;
 use owp_pool::task::Task;
-use owp_pool::{Refusal, TaskId};
+use owp_pool::{Refusal, RepoId, TaskId};
 use owp_store::{RepoRow, transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +25,53 @@ pub struct Told {
     pub words: String,
 }
 
+/// Time for which a page believes what GitHub said. Each act asks again.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+/// Most answers that are kept.
+const ANSWERS: usize = 10_000;
+
+/// GitHub's latest answers about who may act where, for the pages that show what one can do.
+#[derive(Debug, Default)]
+pub(crate) struct MayAct(Mutex<HashMap<(i64, RepoId), (Duration, bool)>>);
+
+impl MayAct {
+    fn known(&self, key: &(i64, RepoId), now: Duration) -> Option<bool> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, may) = answers.get(key)?;
+        (now.saturating_sub(*at) < BELIEVED_FOR).then_some(*may)
+    }
+
+    fn add(&self, key: (i64, RepoId), now: Duration, may: bool) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= ANSWERS {
+            answers.clear();
+        }
+        answers.insert(key, (now, may));
+    }
+}
+
 impl Operator<'_> {
+    /// Returns true if a page should offer this person to act on a repository. Unlike [`Operator::may_act`], the answer
+    /// may be a minute old, and is no if GitHub does not respond.
+    pub async fn offers_acts(&self, who: &SignedIn, repo: &str) -> Result<bool, EngineError> {
+        let SignedIn::User { github_id, .. } = who else { return Ok(true) };
+        let row = self.known_repo(repo).await?;
+        let (key, now) = ((*github_id, row.id.clone()), self.store().clock().steady());
+        if let Some(may) = self.inner().may_act.known(&key, now) {
+            return Ok(may);
+        }
+        match self.may_act(who, &row).await {
+            Ok(may) => {
+                self.inner().may_act.add(key, now, may);
+                Ok(may)
+            }
+            Err(error) => {
+                tracing::warn!(repo = %row.name, %error, "failed to look up who may act on a repository");
+                Ok(false)
+            }
+        }
+    }
+
     /// Returns true if this person may act on a repository: the operator always, others if GitHub says at this moment
     /// that they may write.
     ///

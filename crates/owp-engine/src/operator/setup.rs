@@ -6,7 +6,7 @@
 
 use crate::{GITHUB_PATIENCE, GitHubSide, Operator};
 use data_encoding::BASE64URL_NOPAD;
-use owp_config::{Credentials, GitHubApp, Obstacle};
+use owp_config::{Credentials, GitHubApp, OAuthClient, Obstacle};
 use owp_github::client::{Address, GitHubError, convert_manifest};
 use owp_github::manifest::{self, Extras};
 use secrecy::{ExposeSecret, SecretString};
@@ -239,6 +239,7 @@ impl Operator<'_> {
             slug: app.slug,
             private_key: app.private_key,
             webhook_secret: app.webhook_secret,
+            client: app.client.map(|(id, secret)| OAuthClient { id, secret }),
             public_url: Some(public.clone()),
         };
         let file = settings.credentials_file;

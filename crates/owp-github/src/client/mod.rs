@@ -27,6 +27,7 @@ mod read;
 mod register;
 mod response;
 mod shapes;
+mod sign_in;
 mod slots;
 mod token;
 mod transport;
@@ -52,6 +53,7 @@ pub use register::{NewApp, convert_manifest, server_time};
 pub use shapes::{
     CommentInfo, IssueEvent, IssueHistory, IssueInfo, LastEdit, PermissionInfo, PullInfo, RepoInfo, UserRef,
 };
+pub use sign_in::{SignIn, SignInSecrets};
 pub use transport::{InProcess, InProcessResponse};
 pub use write::CommentWriter;
 

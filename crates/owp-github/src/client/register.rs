@@ -23,6 +23,8 @@ pub struct NewApp {
     pub private_key: SecretString,
     /// The secret that signs its deliveries.
     pub webhook_secret: SecretString,
+    /// Id and secret of its OAuth client.
+    pub client: Option<(String, SecretString)>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +35,8 @@ struct RawNewApp {
     html_url: String,
     pem: String,
     webhook_secret: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
 }
 
 /// Exchanges the code from the browser redirect. A code works once, for one hour.
@@ -54,6 +58,7 @@ pub async fn convert_manifest(address: &Address, code: &str) -> Result<NewApp, G
         html_url: raw.html_url,
         private_key: raw.pem.into(),
         webhook_secret: raw.webhook_secret.ok_or_else(without)?.into(),
+        client: raw.client_id.zip(raw.client_secret.map(SecretString::from)),
     })
 }
 

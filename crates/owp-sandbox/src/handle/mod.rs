@@ -264,6 +264,18 @@ impl Sandbox {
         self.inner.world().key.private_pem.clone()
     }
 
+    /// Returns id and secret of the app's OAuth client.
+    #[must_use]
+    pub fn oauth_client(&self) -> (String, String) {
+        let world = self.inner.world();
+        (world.app.client_id(), world.app.client_secret.clone())
+    }
+
+    /// Sets the addresses to which a sign-in may lead back.
+    pub fn set_callback_urls(&self, urls: &[String]) {
+        self.inner.world().app.callbacks = urls.to_vec();
+    }
+
     /// Returns the webhook secret; empty when deliveries are not signed.
     #[must_use]
     pub fn webhook_secret(&self) -> String {

@@ -17,6 +17,7 @@ mod people;
 mod pulls;
 mod repos;
 mod reviews;
+mod sign_in;
 mod smart_http;
 mod steer;
 
@@ -145,12 +146,14 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         github = github.route(path, answer);
     }
     github
+        .route("/login/oauth/access_token", post(on(sign_in::exchange)))
         .merge(control::routes())
         .fallback(|| async { refuse(&ApiError::not_found()) })
         .method_not_allowed_fallback(|| async { refuse(&ApiError::not_found()) })
         .layer(from_fn_with_state(inner.clone(), gate))
         .merge(pages::routes())
         .merge(manifest::routes())
+        .merge(sign_in::routes())
         .merge(smart_http::routes())
         .with_state(inner)
 }

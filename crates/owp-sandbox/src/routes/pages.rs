@@ -30,7 +30,7 @@ article{border:1px solid #8886;border-radius:.4rem;padding:.7rem 1rem;margin:1re
 .label{border:1px solid #8886;border-radius:1rem;padding:0 .6rem;margin-right:.3rem;font-size:.85em}\
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}";
 
-fn page(title: &str, body: &Markup) -> Response {
+pub(super) fn page(title: &str, body: &Markup) -> Response {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

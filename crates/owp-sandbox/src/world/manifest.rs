@@ -50,6 +50,7 @@ pub(crate) struct Registration {
     permissions: BTreeMap<String, String>,
     events: Vec<String>,
     hook_url: Option<String>,
+    callbacks: Vec<String>,
     at: i64,
 }
 
@@ -122,7 +123,9 @@ impl World {
                 return Err(ApiError::custom("Integration", "default_events", &words));
             }
         }
-        Ok(Registration { owner, name: name.to_owned(), permissions, events, hook_url, at: self.now() })
+        let callbacks = manifest.get("callback_urls").and_then(Value::as_array).into_iter().flatten();
+        let callbacks = callbacks.filter_map(|url| url.as_str().map(str::to_owned)).collect();
+        Ok(Registration { owner, name: name.to_owned(), permissions, events, hook_url, callbacks, at: self.now() })
     }
 
     /// Exchanges a code, once and within one hour, for the registered app; returns its client secret.
@@ -148,7 +151,9 @@ impl World {
         self.app.single_files = Vec::new();
         self.app.created_at = now;
         self.outbox.hook = Hook { url: registration.hook_url, secret: Some(secret), form: false };
-        Ok(self.hex(20))
+        self.app.callbacks = registration.callbacks;
+        self.app.client_secret = self.hex(20);
+        Ok(self.app.client_secret.clone())
     }
 }
 

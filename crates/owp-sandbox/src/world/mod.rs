@@ -21,6 +21,7 @@ mod people;
 pub(super) mod pulls;
 mod repos;
 pub(super) mod reviews;
+pub(super) mod sign_in;
 mod teams;
 
 use crate::{
@@ -36,6 +37,7 @@ use axum::body::Bytes;
 use manifest::Registration;
 use model::{App, Comment, Installation, Issue, Pull, Removal, Repo, Token, User, UserKind, Verdicts};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
+use sign_in::SignInCode;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -80,6 +82,8 @@ pub(super) struct World {
     pub(super) teams: BTreeMap<(u64, String), BTreeSet<u64>>,
     /// Apps registered from a manifest and not yet fetched, by code.
     pub(super) registrations: BTreeMap<String, Registration>,
+    /// Codes of sign-ins.
+    pub(super) sign_ins: BTreeMap<String, SignInCode>,
     pub(super) outbox: Outbox,
     pub(super) faults: Faults,
     pub(super) journal: Journal,
@@ -105,6 +109,8 @@ impl World {
             events: settings.events,
             single_files: settings.single_files,
             hook: 0,
+            client_secret: "sandbox-client-secret".to_owned(),
+            callbacks: Vec::new(),
             created_at: at,
         };
         let mut world = Self {
@@ -123,6 +129,7 @@ impl World {
             verdicts: BTreeMap::new(),
             teams: BTreeMap::new(),
             registrations: BTreeMap::new(),
+            sign_ins: BTreeMap::new(),
             outbox: Outbox::new(settings.hook),
             faults: Faults::default(),
             journal: Journal::default(),

@@ -422,6 +422,10 @@ pub(crate) struct App {
     pub single_files: Vec<String>,
     /// Id of the webhook.
     pub hook: u64,
+    /// Secret of its OAuth client.
+    pub client_secret: String,
+    /// Addresses to which a sign-in may lead back.
+    pub callbacks: Vec<String>,
     /// Creation time (Unix ms).
     pub created_at: i64,
 }

@@ -1,8 +1,10 @@
 //! What forms of browsers need: cookies, the origin of a request, and a delay after a wrong secret.
 
 use axum::http::{HeaderMap, header};
+use owp_config::web_origin;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use url::Url;
 
 /// Delay after a wrong secret.
 const WRONG_SECRET_PAUSE: Duration = Duration::from_secs(1);
@@ -31,6 +33,16 @@ pub(super) fn from_elsewhere(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Guesses the pool's address: HTTPS for a domain, HTTP for a local name or an IP address.
+pub(super) fn likely_address(headers: &HeaderMap) -> String {
+    let Some(host) = host(headers) else { return String::new() };
+    let plain = web_origin(&format!("http://{host}"));
+    let url = plain.as_ref().and_then(|url| Url::parse(url).ok());
+    // A name with a dot is a public domain; `domain` is `None` for IP addresses.
+    let local = url.as_ref().and_then(Url::domain).is_none_or(|name| !name.contains('.'));
+    if local { plain.unwrap_or_default() } else { web_origin(&format!("https://{host}")).unwrap_or_default() }
+}
+
 /// Delays a wrong guess; concurrent guesses wait for each other.
 pub(super) async fn pause_after_wrong_secret() {
     static GUESSES: Mutex<()> = Mutex::const_new(());
@@ -45,6 +57,15 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_likely_address_has_tls_unless_it_is_this_machine() {
+        let likely = |host| likely_address(&headers(&[("host", host)]));
+        assert_eq!(likely("owp.example.org"), "https://owp.example.org");
+        assert_eq!(likely("localhost:8787"), "http://localhost:8787");
+        assert_eq!(likely("[::1]:8787"), "http://[::1]:8787");
+        assert_eq!(likely("a<b"), "");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/events", get(events::show))
         .route("/signin", get(sign_in::show))
         .route("/signin", post(sign_in::operator))
+        .route("/signin/github", get(sign_in::with_github))
+        .route("/signin/github/done", get(sign_in::from_github))
         .route("/signout", post(sign_in::out))
         .route("/act", post(act::act))
         .route("/static/{name}", get(assets::serve))

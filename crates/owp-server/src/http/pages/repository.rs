@@ -34,6 +34,7 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
     let views = api.engine.views();
     // Private repositories exist for the operator alone, so this call comes first.
     let repo = views.show_repo(name.clone(), reader.is_operator()).await?;
+    let may_act = reader.may_act(api, &repo.name).await?;
     let policy = api.engine.policies().show_policy(&name).await?;
     let now = Now(views.totals().await?.now);
     let body = html! {
@@ -48,7 +49,7 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
             (hands_out(&repo))
             (tasks(&repo))
         }
-        @if reader.who.is_some() { (acts(&repo, reader)) }
+        @if may_act { (acts(&repo, reader)) }
         (rules(&repo, &policy))
         (label_guide())
         p.note {

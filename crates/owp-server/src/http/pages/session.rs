@@ -9,12 +9,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use owp_engine::{NewSession, SignedIn, Told};
+use owp_engine::{NewSession, SignInSecrets, SignedIn, Told};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 /// Holds the session's secret.
 const SESSION: &str = "owp_session";
+/// Holds the secrets of a sign-in with GitHub until the browser returns.
+const SIGN_IN: &str = "owp_signin";
+const SIGN_IN_SECS: u32 = 600;
 /// Holds the result of the last act until the next page shows it.
 const TOLD: &str = "owp_told";
 const TOLD_MAX_CHARS: usize = 800;
@@ -63,6 +66,14 @@ impl Reader {
         self.secret.as_deref()
     }
 
+    /// Returns true if the page should offer to act on a repository.
+    pub(super) async fn may_act(&self, api: &ApiState, repo: &str) -> Result<bool, Failure> {
+        match &self.who {
+            Some(who) => Ok(api.engine.operator().offers_acts(who, repo).await?),
+            None => Ok(false),
+        }
+    }
+
     /// Returns the value that proves that a form is from one of this session's pages.
     pub(super) fn form_token(&self) -> String {
         let secret = self.secret.as_deref().unwrap_or_default();
@@ -84,6 +95,26 @@ pub(super) fn begin(response: &mut Response, session: &NewSession, secure: bool)
 /// Removes the cookie of a session.
 pub(super) fn end(response: &mut Response) {
     set(response, &format!("{SESSION}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
+}
+
+/// Keeps the secrets of a sign-in until GitHub sends the browser back.
+pub(super) fn keep_sign_in(response: &mut Response, secrets: &SignInSecrets, secure: bool) {
+    let value = format!("{}.{}", secrets.state, secrets.verifier.expose_secret());
+    let tls = only_tls(secure);
+    set(response, &format!("{SIGN_IN}={value}; Path=/signin; HttpOnly; SameSite=Lax; Max-Age={SIGN_IN_SECS}{tls}"));
+}
+
+/// Returns the secrets of the sign-in that this browser began.
+pub(super) fn kept_sign_in(headers: &HeaderMap) -> Option<SignInSecrets> {
+    let (state, verifier) = cookie(headers, SIGN_IN)?.split_once('.')?;
+    let is_secret = |text: &str| (43..=128).contains(&text.len());
+    let secrets = SignInSecrets { state: state.to_owned(), verifier: verifier.to_owned().into() };
+    (is_secret(state) && is_secret(verifier)).then_some(secrets)
+}
+
+/// Removes the secrets of a sign-in that has ended.
+pub(super) fn forget_sign_in(response: &mut Response) {
+    set(response, &format!("{SIGN_IN}=; Path=/signin; HttpOnly; SameSite=Lax; Max-Age=0"));
 }
 
 /// Keeps a result for the next page.

@@ -5,14 +5,15 @@ use super::layout::plain_page;
 use super::session::{self, Reader};
 use crate::http::ApiState;
 use crate::http::auth::same;
-use crate::http::browser::{from_elsewhere, pause_after_wrong_secret};
+use crate::http::browser::{from_elsewhere, likely_address, pause_after_wrong_secret};
 use crate::http::problem::Failure;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
-use owp_engine::Told;
+use owp_engine::{EngineError, GitHubError, Told, sign_in_url};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 
 const TOKEN_MAX_BYTES: usize = 4 * 1024;
 
@@ -26,6 +27,13 @@ fn page(api: &ApiState, reader: &Reader, status: StatusCode, wrong: Option<&str>
         @if let Some(who) = &reader.who { p { "You are signed in as " b { (who.name()) } "." } }
         @if reader.has_ended() { p { "Your session has ended." } }
         @if let Some(why) = wrong { p.wrong role="alert" { (why) } }
+        @if api.engine.sessions().has_github() {
+            section {
+                h2 { "Maintainers and contributors" }
+                p { a.button href="/signin/github" { "Sign in with GitHub" } }
+                p.note { "GitHub tells the pool your account's name, and nothing else. You can act on repositories that you may write to." }
+            }
+        }
         @if api.admin_token.is_some() {
             form method="post" action="/signin" {
                 h2 { "Operator" }
@@ -66,6 +74,73 @@ pub(super) async fn operator(
     session::begin(&mut response, &opened, session::is_secure(&api, &parts.headers));
     session::tell(&mut response, &Told { done: true, words: "You are signed in as the operator.".to_owned() });
     Ok(response)
+}
+
+/// Sends the browser to GitHub. The cookie ties the return to this browser.
+pub(super) async fn with_github(State(api): State<ApiState>, headers: HeaderMap) -> Result<Response, Failure> {
+    let back = returns_to(&api, &headers);
+    let (page, secrets) = api.engine.sessions().begin_with_github(&back)?;
+    let mut response = Redirect::to(&page).into_response();
+    session::keep_sign_in(&mut response, &secrets, back.starts_with("https://"));
+    Ok(response)
+}
+
+/// Query parameters that GitHub adds when it sends the browser back.
+#[derive(Deserialize)]
+pub(super) struct Returned {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+}
+
+/// Signs in whoever GitHub sends back.
+pub(super) async fn from_github(
+    State(api): State<ApiState>,
+    reader: Reader,
+    Query(returned): Query<Returned>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let wrong = |status, why: &str| {
+        let mut response = page(&api, &reader, status, Some(why));
+        session::forget_sign_in(&mut response);
+        response
+    };
+    let kept = session::kept_sign_in(&headers).filter(|kept| same(kept.state.as_bytes(), returned.state.as_bytes()));
+    let Some(secrets) = kept else {
+        let why = "This sign-in was not begun in this browser, or more than ten minutes ago. Sign in again.";
+        return Ok(wrong(StatusCode::FORBIDDEN, why));
+    };
+    if returned.code.is_empty() {
+        return Ok(wrong(StatusCode::FORBIDDEN, "GitHub did not sign you in: you declined, or it refused."));
+    }
+    let back = returns_to(&api, &headers);
+    match api.engine.sessions().finish_with_github(&back, &returned.code, &secrets).await {
+        Ok((opened, login)) => {
+            let mut response = Redirect::to("/").into_response();
+            session::forget_sign_in(&mut response);
+            session::begin(&mut response, &opened, back.starts_with("https://"));
+            session::tell(&mut response, &Told { done: true, words: format!("You are signed in as {login}.") });
+            Ok(response)
+        }
+        Err(EngineError::GitHub(error @ GitHubError::NotFound { .. })) => {
+            tracing::warn!(%error, "sign-in rejected by GitHub");
+            Ok(wrong(StatusCode::FORBIDDEN, "GitHub rejected the sign-in. Sign in again."))
+        }
+        Err(EngineError::GitHub(error)) => {
+            tracing::warn!(%error, "sign-in failed: GitHub did not confirm it");
+            let why = "GitHub did not confirm the sign-in at the moment. Sign in again in a minute.";
+            Ok(wrong(StatusCode::SERVICE_UNAVAILABLE, why))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the address to which GitHub sends the browser back: at the pool's public address, or at the one that the
+/// browser used.
+fn returns_to(api: &ApiState, headers: &HeaderMap) -> String {
+    let public = api.engine.settings().public_url.get().map(str::to_owned);
+    sign_in_url(&public.unwrap_or_else(|| likely_address(headers)))
 }
 
 /// Ends the session, or all sessions of its owner.

@@ -37,6 +37,7 @@ pub(super) async fn show(
 async fn render(api: &ApiState, reader: &Reader, id: TaskId) -> Result<Rendered, Failure> {
     let view = api.engine.views().show_task(id.clone(), reader.is_operator()).await?;
     let story = api.engine.views().task_story(id).await?;
+    let may_act = reader.may_act(api, &view.repo).await?;
     let now = Now(story.now);
     let issue = view.task.issue.map(|issue| format!("#{issue} ")).unwrap_or_default();
     let title = format!("{issue}{}", tidy_line(&view.task.title, TITLE_MAX_CHARS));
@@ -54,7 +55,7 @@ async fn render(api: &ApiState, reader: &Reader, id: TaskId) -> Result<Rendered,
                 ul.pulls { @for pull in &view.pulls { li { (pull_request(pull, &view)) } } }
             }
         }
-        @if reader.who.is_some() { (acts(&view, reader)) }
+        @if may_act { (acts(&view, reader)) }
         section aria-labelledby="story" {
             h2 id="story" { "What happened" }
             (timeline(&story.events, now, reader.is_operator()))

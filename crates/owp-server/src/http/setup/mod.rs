@@ -7,7 +7,7 @@ mod pages;
 
 use super::ApiState;
 use super::body::collect;
-use super::browser::{cookie, from_elsewhere, host, pause_after_wrong_secret};
+use super::browser::{cookie, from_elsewhere, likely_address, pause_after_wrong_secret};
 use super::problem::Failure;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -16,7 +16,6 @@ use maud::Markup;
 use owp_config::{Obstacle, web_origin};
 use owp_engine::{Extras, GitHubError, SetupRefused, SetupRequest};
 use serde::Deserialize;
-use url::Url;
 
 const COOKIE: &str = "owp_setup";
 const FORM_BYTES: usize = 16 * 1024;
@@ -164,34 +163,6 @@ fn came_from(headers: &HeaderMap) -> Option<String> {
     web_origin(headers.get(header::ORIGIN)?.to_str().ok()?)
 }
 
-/// Guesses the pool's address: HTTPS for a domain, HTTP for a local name or an IP address.
-fn likely_address(headers: &HeaderMap) -> String {
-    let Some(host) = host(headers) else { return String::new() };
-    let plain = web_origin(&format!("http://{host}"));
-    let url = plain.as_ref().and_then(|url| Url::parse(url).ok());
-    // A name with a dot is a public domain; `domain` is `None` for IP addresses.
-    let local = url.as_ref().and_then(Url::domain).is_none_or(|name| !name.contains('.'));
-    if local { plain.unwrap_or_default() } else { web_origin(&format!("https://{host}")).unwrap_or_default() }
-}
-
 fn is_account(name: &str) -> bool {
     (1..=ACCOUNT_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn the_likely_address_has_tls_unless_it_is_this_machine() {
-        let likely = |host| likely_address(&headers(&[("host", host)]));
-        assert_eq!(likely("owp.example.org"), "https://owp.example.org");
-        assert_eq!(likely("localhost:8787"), "http://localhost:8787");
-        assert_eq!(likely("[::1]:8787"), "http://[::1]:8787");
-        assert_eq!(likely("a<b"), "");
-    }
 }
