@@ -21,6 +21,11 @@ function focused() {
   return href ? `a[href="${CSS.escape(href)}"]` : null;
 }
 
+// A click needs the same element from press to release.
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
+
 // An update would take away what the reader typed, and the field that has the focus.
 function isTyping() {
   const at = document.activeElement;
@@ -49,11 +54,17 @@ async function refresh() {
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       etag = answer.headers.get("etag");
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const text = await answer.text();
+      if (pressed || isTyping()) {
+        etag = null;
+        return later(200);
+      }
+      const page = new DOMParser().parseFromString(text, "text/html");
       const [fresh, account] = [page.getElementById("main"), page.querySelector(".account")];
       if (fresh) replace(fresh);
       // The session may have ended meanwhile.
-      if (account) document.querySelector(".account")?.replaceWith(account);
+      const shown = document.querySelector(".account");
+      if (account && shown && account.textContent !== shown.textContent) shown.replaceWith(account);
     }
     stale.hidden = true;
   } catch {
