@@ -13,7 +13,7 @@ use owp_pool::policy::{BudgetSource, CountMode, MinDurations, Policy, effective_
 use owp_pool::pull::Agents;
 use owp_pool::slots::{self, LiveLease, NamingPull, OpenPull, Slots};
 use owp_pool::task::Task;
-use owp_pool::worker::Worker;
+use owp_pool::worker::{Load, Standing, Worker};
 use owp_pool::{Person, Refusal, RepoId, Span, TaskId, Timestamp, WorkerId};
 use owp_store::{Ahead, Bounds, Pause, RepoRow, SlotRows, StoreError, Tx};
 use std::collections::BTreeMap;
@@ -61,6 +61,13 @@ impl RepoContext {
         let count_lasts = Span(settings.count_every.0 * COUNTS_MISSED).max(COUNT_LASTS_LEAST);
         let server = settings.public_url.get().map(str::to_owned);
         Self { row, policy, file_budget, linked_only, count_lasts, server }
+    }
+
+    /// Returns the address of a task's page, for comments and answers; `None` if the pool does not know its own address, or
+    /// does not show the repository to everybody.
+    pub(crate) fn task_page(&self, task: &TaskId) -> Option<String> {
+        let server = self.server.as_ref().filter(|_| !self.row.private)?;
+        Some(format!("{server}/tasks/{task}"))
     }
 
     /// Returns the issue a branch was made for, by the contract's current or former branch templates.
@@ -385,16 +392,36 @@ pub(crate) async fn findings(
     task: &Task,
     worker: &Worker,
 ) -> Result<Vec<Finding>, StoreError> {
-    let (mut facts, answers) = repo.facts(tx).await?;
-    let task = task_facts(tx, task.clone(), &answers).await?;
-    let load = tx.workers().load(&worker.id).await?;
-    let standing = tx.standings().get(&repo.row.id, &worker.person).await?;
-    if facts.private && !standing.reads {
-        // Only readers of a private repository may know who works there.
-        facts.budget.occupants.clear();
+    Judge::load(tx, repo, worker).await?.findings(tx, task).await
+}
+
+/// What the rules need to know of a repository and a worker, for any number of its tasks.
+pub(crate) struct Judge<'w> {
+    facts: RepoFacts,
+    answers: NamingPulls,
+    worker: &'w Worker,
+    load: Load,
+    standing: Standing,
+}
+
+impl<'w> Judge<'w> {
+    pub(crate) async fn load(tx: &mut Tx, repo: &RepoContext, worker: &'w Worker) -> Result<Self, StoreError> {
+        let (mut facts, answers) = repo.facts(tx).await?;
+        let load = tx.workers().load(&worker.id).await?;
+        let standing = tx.standings().get(&repo.row.id, &worker.person).await?;
+        if facts.private && !standing.reads {
+            // Only readers of a private repository may know who works there.
+            facts.budget.occupants.clear();
+        }
+        Ok(Self { facts, answers, worker, load, standing })
     }
-    let now = tx.now();
-    Ok(admission::findings(&Case { task: &task, repo: &facts, worker, load, standing: &standing, now }))
+
+    /// Returns every rule's finding on the worker taking a task of the repository now.
+    pub(crate) async fn findings(&self, tx: &mut Tx, task: &Task) -> Result<Vec<Finding>, StoreError> {
+        let task = task_facts(tx, task.clone(), &self.answers).await?;
+        let Self { facts: repo, worker, load, standing, .. } = self;
+        Ok(admission::findings(&Case { task: &task, repo, worker, load: *load, standing, now: tx.now() }))
+    }
 }
 
 /// Loads the worker behind a token or a lease, which must exist.

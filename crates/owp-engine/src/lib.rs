@@ -22,7 +22,7 @@ mod tracking;
 mod views;
 mod workers;
 
-pub use commands::by_hand::Told;
+pub use commands::by_hand::{Seen, Told, text_mark};
 pub use comments::dead_letters::Undelivered;
 pub use error::{EngineError, Refused};
 pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, FeedView, KindFilter};
@@ -44,6 +44,7 @@ pub use services::{
 };
 pub use sign_in::{NewSession, SignedIn};
 pub use views::board::{Held, TaskBoard, TaskStory};
+pub use views::my_work::{MyWork, MyWorker};
 pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};

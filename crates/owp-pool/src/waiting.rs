@@ -19,6 +19,9 @@ const FOR_EVERYONE: [Rule; 9] = [
     Rule::AreaLock,
 ];
 
+/// Most workers online that are looked at for a task: those heard from last.
+pub const WORKERS_LOOKED_AT: i64 = 40;
+
 /// A worker that is online, as admission sees it.
 #[derive(Debug, Clone)]
 pub struct OnlineWorker {
@@ -67,20 +70,22 @@ impl Waiting {
         if !self.refusals.is_empty() {
             return None;
         }
+        let is_part = i64::try_from(self.online).is_ok_and(|online| online >= WORKERS_LOOKED_AT);
+        let whom = if is_part { "workers online that were looked at" } else { "workers online" };
         Some(match (self.online, self.able) {
             (0, _) => "No worker is online.".to_owned(),
             (1, 1) => "The worker that is online can take it, and gets it when it asks for work.".to_owned(),
-            (online, 1) => format!("1 of {online} workers online can take it, and gets it when it asks for work."),
+            (online, 1) => format!("1 of {online} {whom} can take it, and gets it when it asks for work."),
             (online, able) if able > 0 => {
-                format!("{able} of {online} workers online can take it; the first that asks for work gets it.")
+                format!("{able} of {online} {whom} can take it; the first that asks for work gets it.")
             }
             (1, _) => {
                 let reason = self.unable.keys().next().map_or("", |rule| lack(*rule));
-                format!("The worker that is online cannot take it: {reason}.")
+                format!("The worker that is online cannot take it: it is {reason}.")
             }
             (online, _) => {
                 let reasons: Vec<String> = self.unable.iter().map(|(rule, n)| format!("{n} {}", lack(*rule))).collect();
-                format!("None of the {online} workers online can take it: {}.", reasons.join(", "))
+                format!("None of the {online} {whom} can take it: {}.", reasons.join(", "))
             }
         })
     }
@@ -123,14 +128,14 @@ fn lack(rule: Rule) -> &'static str {
         Rule::Visibility => "without read access to the private repository",
         Rule::Banned => "banned from the repository",
         Rule::JoinFirst => "without an introduction (`/owp join`)",
-        Rule::Skills => "without the skills that it needs",
+        Rule::Skills => "without the required skills",
         Rule::Tier => "not trusted enough for its risk tier",
         Rule::Lane => "confined to another lane",
         Rule::Capacity => "without enough free capacity",
         Rule::Concurrency => "at the limit of leases",
         Rule::PersonCap | Rule::NewcomersTotal => "at the claim quota",
         Rule::Cooldown => "in a cooldown",
-        Rule::Declined => "having declined it lately",
+        Rule::Declined => "set back after declining it",
         Rule::TaskState
         | Rule::Approval
         | Rule::Reservation
@@ -186,10 +191,10 @@ mod tests {
         let waiting = Waiting::find(&facts, &repo(), &[online(1), paused, online(3)], NOW);
         assert_eq!(
             said(&waiting),
-            "None of the 3 workers online can take it: 1 paused, 2 without the skills that it needs."
+            "None of the 3 workers online can take it: 1 paused, 2 without the required skills."
         );
         let one = Waiting::find(&facts, &repo(), &[online(1)], NOW);
-        assert_eq!(said(&one), "The worker that is online cannot take it: without the skills that it needs.");
+        assert_eq!(said(&one), "The worker that is online cannot take it: it is without the required skills.");
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub struct ListedTask {
     pub task: Task,
     /// The name of its repository.
     pub repo: String,
+    /// True for a private repository.
+    pub private: bool,
     /// The holder or assignee, with the expiry of the live lease; `None` once the task is over.
     pub holder: Option<Holder>,
     /// The operator's extra fields.
@@ -273,7 +275,8 @@ fn listed_task(row: &Row, task: Task) -> Result<ListedTask, StoreError> {
     let is_held = task.assignee.is_some() && !task.state.is_over();
     let is_known = row.try_get::<Option<String>, _>("worker_name")?.is_some();
     let holder = if is_held && is_known { Some(holder_row(row, "unknown")?) } else { None };
-    Ok(ListedTask { repo: row.try_get("repo_name")?, holder, extra: own_fields(row)?, task })
+    let private = row.try_get::<i64, _>("repo_private")? != 0;
+    Ok(ListedTask { repo: row.try_get("repo_name")?, private, holder, extra: own_fields(row)?, task })
 }
 
 fn own_fields(row: &Row) -> Result<Extra, StoreError> {

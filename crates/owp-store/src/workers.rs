@@ -63,6 +63,8 @@ statements! {
         WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.id || '' LIMIT $2");
     // Index workers_seen, in its order.
     WORKERS_IN_ORDER_OF_SIGHT = concat!(with_load!(), " WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 AND w.paused = 0 ORDER BY w.last_seen, w.id LIMIT $2");
+    // Index workers_seen, in its order.
+    WORKERS_ONLINE_NOW = concat!(with_load!(), " WHERE w.last_seen >= $1 AND w.by_comment = 0 AND w.revoked = 0 ORDER BY w.last_seen DESC, w.id LIMIT $2");
     // Newest first; ids sort by time. Uses the primary key.
     WORKERS_PAGE = concat!(with_load!(), " WHERE w.id < $1 AND w.revoked = 0 ORDER BY w.id DESC LIMIT $2");
     WORKERS_ONLINE = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE last_seen >= $1 AND by_comment = 0 AND revoked = 0";
@@ -244,6 +246,12 @@ impl Workers<'_> {
     /// Returns workers seen since `since` that are not paused, the oldest sign of life first, each with its load.
     pub async fn in_order_of_sight(&mut self, since: Timestamp, most: i64) -> Result<Vec<(Worker, Load)>, StoreError> {
         let rows = self.all(query(WORKERS_IN_ORDER_OF_SIGHT).bind(since.0).bind(most)).await?;
+        rows.iter().map(|row| Ok((worker_row(row)?, load_row(row)?))).collect()
+    }
+
+    /// Returns workers seen since `since`, the latest sign of life first, each with its load.
+    pub async fn online(&mut self, since: Timestamp, most: i64) -> Result<Vec<(Worker, Load)>, StoreError> {
+        let rows = self.all(query(WORKERS_ONLINE_NOW).bind(since.0).bind(most)).await?;
         rows.iter().map(|row| Ok((worker_row(row)?, load_row(row)?))).collect()
     }
 

@@ -99,7 +99,13 @@ fn for_programs_there_is_json() {
         "state": "ready",
         "task_id": "t_…",
         "tier": 0,
-        "title": "Draw a logo"
+        "title": "Draw a logo",
+        "waiting": {
+          "prospects": "The worker that is online cannot take it: it is without the required skills.",
+          "reasons": [],
+          "workers_able": 0,
+          "workers_online": 1
+        }
       }
     }
     exit 0

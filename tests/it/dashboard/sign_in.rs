@@ -1,8 +1,9 @@
 //! Sign-in with GitHub over HTTP: who gets a session, and what happens when GitHub answers wrongly.
 
+use crate::protocol::sse::meddle;
 use crate::support::database::Db;
 use crate::support::github::sandbox;
-use crate::support::pool::{Pool, START};
+use crate::support::pool::{ADMIN, Pool, START};
 use owp_base::clock::Clock;
 use owp_engine::{GitHubSide, Settings, sign_in_url};
 use owp_github::client::{Address, GitHub, GitHubConfig, SignIn};
@@ -10,6 +11,7 @@ use owp_sandbox::{Fault, FaultKind, FaultTarget, Role, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use secrecy::SecretString;
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +42,7 @@ impl Bench {
         let client = GitHub::new(GitHubConfig { api_url, app_id, private_key_pem, timeout, clock }).unwrap();
         let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
         let side = GitHubSide { client, app_id, webhook_secrets, sign_in };
-        let pool = Pool::start_as(Db::Sqlite, Some(side), None, Settings::default()).await;
+        let pool = Pool::start_as(Db::Sqlite, Some(side), Some(ADMIN), Settings::default()).await;
         github.set_callback_urls(&[sign_in_url(&pool.running.url())]);
         Self { github, pool }
     }
@@ -114,11 +116,26 @@ impl Browser {
         back.strip_prefix(&self.pool).expect("back to the pool").to_owned()
     }
 
+    /// Sends a form of a page for another repository.
+    async fn act_on(&self, repo: &str, page: &str, verb: &str) -> Shown {
+        self.act_with(repo, page, verb, &[]).await
+    }
+
     async fn act(&self, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
+        self.act_with(REPO, page, verb, more).await
+    }
+
+    async fn sign_in_as_operator(&self) {
+        let kind = "application/x-www-form-urlencoded";
+        let post = self.client.post(format!("{}/signin", self.pool)).header("content-type", kind);
+        assert_eq!(self.send(post.body(format!("token={ADMIN}")), true).await.status, 303);
+    }
+
+    async fn act_with(&self, repo: &str, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
         let shown = self.get(page).await.text;
         // The sign-out has the value, too.
         let form = shown.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
-        let fields = [("form", form), ("verb", verb), ("repo", REPO), ("back", page)];
+        let fields = [("form", form), ("verb", verb), ("repo", repo), ("back", page)];
         let fields = fields.iter().chain(more);
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let kind = "application/x-www-form-urlencoded";
@@ -165,6 +182,50 @@ async fn a_maintainer_acts_where_github_lets_them_write_and_others_are_refused()
 }
 
 #[tokio::test]
+async fn nothing_of_a_private_repository_is_on_the_pages_of_others_than_the_operator() {
+    let bench = Bench::new(Duration::from_secs(5)).await;
+    bench.until_served().await;
+    let pool = &bench.pool;
+    let task = json!({ "repo": "acme/open", "title": "An open task" });
+    pool.admin("repos", json!({ "repo": "acme/open", "max_open_prs": 5 })).await.ok();
+    pool.admin("repos", json!({ "repo": "acme/secret", "max_open_prs": 5 })).await.ok();
+    pool.admin("tasks", task).await.ok();
+    let mut ids = Vec::new();
+    for n in 0..2 {
+        let task = json!({ "repo": "acme/secret", "title": format!("Hidden plan {n}"), "area": "vault" });
+        ids.push(pool.admin("tasks", task).await.ok()["task_id"].as_str().unwrap().to_owned());
+    }
+    let worker = pool.worker(json!({ "capacity_points": 2, "max_concurrent_tasks": 2 })).await;
+    assert_eq!(pool.work(&worker).await.len(), 2);
+    let hide = "UPDATE repositories SET private = 1 WHERE name = 'acme/secret'";
+    meddle(pool, hide).await;
+
+    let (stranger, mona, operator) = (bench.browser(), bench.browser(), bench.browser());
+    mona.get(&mona.at_github("mona").await).await;
+    operator.sign_in_as_operator().await;
+    let pages = ["/", "/tasks", "/tasks?repo=acme/secret", "/tasks?area=vault", "/leases", "/events", "/me"];
+    let alone = ["/repos/acme/secret".to_owned(), format!("/tasks/{}", ids[0]), format!("/tasks/{}", ids[1])];
+    let tells = |text: &str| text.contains("Hidden plan") || text.contains("acme/secret</a>");
+    for browser in [&stranger, &mona] {
+        for page in pages {
+            let shown = browser.get(page).await;
+            assert!(!tells(&shown.text), "{page}: {}", shown.text);
+        }
+        for page in &alone {
+            assert_eq!(browser.get(page).await.status, 404, "{page}");
+        }
+    }
+    let act = mona.act_on("acme/secret", "/repos/acme/open", "pause").await;
+    let none = mona.act_on("acme/none", "/repos/acme/open", "pause").await;
+    let named = |shown: &Shown| shown.text.replace("acme/secret", "REPO").replace("acme/none", "REPO");
+    assert_eq!((act.status, named(&act)), (none.status, named(&none)), "nobody learns that it exists");
+    for page in pages.iter().filter(|page| **page != "/me").map(|page| (*page).to_owned()).chain(alone) {
+        let shown = operator.get(&page).await;
+        assert!(shown.status == 200 && shown.text.contains("acme/secret"), "{page}: {}", shown.text);
+    }
+}
+
+#[tokio::test]
 async fn a_sign_in_belongs_to_one_browser() {
     let bench = Bench::new(Duration::from_secs(5)).await;
     let (mine, theirs) = (bench.browser(), bench.browser());
@@ -173,8 +234,9 @@ async fn a_sign_in_belongs_to_one_browser() {
     assert!(stolen.status == 403 && stolen.text.contains("was not begun in this browser"), "{}", stolen.text);
     let _begun = theirs.at_github("ada").await;
     assert_eq!(theirs.get(&back).await.status, 403, "the state is another browser's");
-    let declined = mine.get("/signin/github/done?error=access_denied&state=x").await;
-    assert_eq!(declined.status, 403);
+    let state = mine.at_github("mona").await.split("state=").nth(1).unwrap().to_owned();
+    let declined = mine.get(&format!("/signin/github/done?error=access_denied&state={state}")).await;
+    assert!(declined.status == 403 && declined.text.contains("you declined, or it refused"), "{}", declined.text);
     assert!(!theirs.get("/").await.text.contains("Sign out"));
 }
 

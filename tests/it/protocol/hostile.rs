@@ -148,11 +148,14 @@ async fn the_pages_show_hostile_texts_as_text(db: Db) {
     let pool = Pool::start(db).await;
     pool.repo(json!({ "max_open_prs": 100 })).await;
     // What a page of plain texts is made of, with and without a free slot.
-    let tasks = [pool.task("One", json!({})).await, pool.task("Two", json!({})).await];
+    let tasks = [pool.task("One", json!({ "description": "A text" })).await, pool.task("Two", json!({})).await];
     let worker = pool.worker(json!({})).await;
     pool.work(&worker).await;
     let mut plain = tags(&pool.page().await.text);
-    let plain_task = tags(&pool.get(&format!("/tasks/{}", tasks[0])).await.text);
+    let mut plain_task = BTreeSet::new();
+    for task in &tasks {
+        plain_task.extend(tags(&pool.get(&format!("/tasks/{task}")).await.text));
+    }
     pool.repo(json!({ "max_open_prs": 0 })).await;
     plain.extend(tags(&pool.page().await.text));
     for task in &tasks {

@@ -3,6 +3,7 @@
 mod acts;
 mod agents;
 mod budget;
+mod by_hand;
 mod claims;
 mod commands;
 mod contention;

@@ -31,6 +31,11 @@ async fn a_claim_and_the_help_name_the_pools_address_and_one_line_to_type(db: Db
     assert_eq!(help.matches(LINE).count(), 1, "{help}");
     w.say("ada", issue, "/owp status").await;
     assert!(!w.last(issue).contains("owp worker register"), "{}", w.last(issue));
+    let page = format!("https://owp.example.org/tasks/{}", w.task_of(issue).await.unwrap().id);
+    assert!(w.ours(issue).pop().unwrap().contains(&format!("]({page})")), "{:?}", w.ours(issue));
+    w.say("bo", issue, "/owp claim").await;
+    let refusal = w.only(issue, "you cannot claim this task now");
+    assert!(refusal.contains("What the task waits for, and what happened to it"), "{refusal}");
     w.say("ada", issue, "/owp release").await;
     let ended = w.only(issue, "owp:key=lease");
     assert!(!ended.contains("owp worker register"), "{ended}");
@@ -47,8 +52,9 @@ async fn where_the_address_is_not_known_comments_say_nothing_of_it(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     w.say("ada", issue, "/owp help").await;
     w.say("ada", issue, "/owp claim").await;
+    w.say("ada", issue, "/owp status").await;
     for comment in w.ours(issue) {
-        assert!(!comment.contains("owp worker register"), "{comment}");
+        assert!(!comment.contains("owp worker register") && !comment.contains("/tasks/"), "{comment}");
     }
 }
 

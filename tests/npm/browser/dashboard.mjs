@@ -224,6 +224,17 @@ async function acts(browser) {
   await until("it is gone", async () => (await fetch(`${base}/v1/repos/acme/docs`)).status === 404);
   await goto("/repos/acme/lander");
 
+  await page.getByRole("link", { name: "Operations" }).click();
+  await page.getByRole("heading", { name: "Loops of this process" }).waitFor();
+  await assertAccessible(page, "operations");
+  await picture(page, "operations");
+  await page.getByText("Revoke the worker…").click();
+  await page.getByLabel("Reason, which the log keeps").fill("sold the laptop");
+  await page.getByRole("button", { name: "Revoke the worker" }).click();
+  assert.match(await told.innerText(), /The worker is revoked; 1 lease ended/);
+  assert.equal((await find("Mend the engine")).state, "ready");
+  await goto("/repos/acme/lander");
+
   // Tried directly against the server: without a session, with a made-up form, from another site.
   const cookies = await page.context().cookies();
   const session = cookies.find((one) => one.name === "owp_session");
@@ -271,6 +282,13 @@ async function people(browser) {
     return page;
   };
   const ada = await signedIn("ada");
+  await ada.getByRole("link", { name: "My work" }).click();
+  await ada.getByRole("heading", { name: "What I could take" }).waitFor();
+  await assertAccessible(ada, "my work");
+  await picture(ada, "my-work");
+  await ada.goto(`${base}/operations`);
+  assert.equal(ada.url(), `${base}/signin`, "that page is the operator's");
+  await ada.goto(`${base}/repos/acme/docs`);
   assert.equal(await ada.locator("form.act").count(), 0, "a contributor is offered nothing there");
   const mona = await signedIn("mona");
   await mona.getByRole("spinbutton", { name: "Review budget" }).fill("5");

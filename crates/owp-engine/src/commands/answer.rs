@@ -8,7 +8,7 @@ use crate::comments::placement::{self, REFUSAL, REPLY};
 use crate::error::EngineError;
 use crate::facts::RepoContext;
 use owp_github::payload::UserRef;
-use owp_github::render::{Outcome, refusal_settled, reply, with_own_tool};
+use owp_github::render::{Outcome, refusal_settled, reply, task_page_line, with_own_tool};
 use owp_pool::command::pace::{PER_HOUR, PER_MINUTE};
 use owp_pool::policy::CommentMode;
 use owp_pool::{RepoId, Span};
@@ -65,6 +65,13 @@ pub(super) async fn answer(
     let mut body = reply(&asked.author.login, &outcomes);
     if outcomes.iter().any(|o| matches!(o, Outcome::Help(_))) {
         body = with_own_tool(body, repo.server.as_deref(), &asked.author.login, repo.policy.link_issue);
+    }
+    let asks_why = |o: &Outcome| matches!(o, Outcome::Refused(_) | Outcome::Why(_) | Outcome::Status(_));
+    if outcomes.iter().any(asks_why)
+        && let Some(task) = tx.tasks().by_issue(&repo.row.id, asked.issue).await?
+        && let Some(page) = repo.task_page(&task.id)
+    {
+        body.push_str(&task_page_line(&page));
     }
     if place.is_shared && prefix.starts_with(&replies_to(author)) {
         body.push_str(ONE_PLACE);

@@ -5,16 +5,37 @@ use super::{Asked, account_named, named_logins, run_command};
 use crate::Operator;
 use crate::error::EngineError;
 use crate::sign_in::SignedIn;
+use crate::workers::contributors::secret_hash;
 use crate::workers::readers::permission_by_id;
 use owp_github::client::{Permission, UserRef as Account};
 use owp_github::render::{Outcome, told};
 use owp_pool::command::Command;
 use owp_pool::task::Task;
-use owp_pool::{Refusal, RepoId, TaskId};
+use owp_pool::{Refusal, RepoId, TaskId, Timestamp};
 use owp_store::{RepoRow, transaction};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::timeout;
+
+/// What a page showed when a form of it was sent.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Time of what it showed.
+    pub at: Timestamp,
+    /// Mark of the task's text, see [`text_mark`]; empty if it showed none.
+    pub text: String,
+}
+
+const TEXT_CHANGED: &str =
+    "the issue's text was changed after this page was loaded. Look at it again, and approve it if it is right.";
+
+/// Returns a digest of a task's text: the one that workers get, and the one that waits for an approval.
+#[must_use]
+pub fn text_mark(task: &Task) -> String {
+    let later = task.later.as_ref().map(|text| (&text.title, &text.description));
+    secret_hash(&format!("{:?}", (&task.title, &task.description, later)))
+}
 
 /// Result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +48,8 @@ pub struct Told {
 
 /// Time for which a page believes what GitHub said. Each act asks again.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
+/// Time for which a page waits for GitHub.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Most answers that are kept.
 const ANSWERS: usize = 10_000;
 
@@ -60,16 +83,17 @@ impl Operator<'_> {
         if let Some(may) = self.inner().may_act.known(&key, now) {
             return Ok(may);
         }
-        match self.may_act(who, &row).await {
-            Ok(may) => {
-                self.inner().may_act.add(key, now, may);
-                Ok(may)
-            }
-            Err(error) => {
+        // A page does not wait long for an offer, and each act asks again anyway.
+        let may = match timeout(PATIENCE, self.may_act(who, &row)).await {
+            Ok(Ok(may)) => may,
+            Ok(Err(error)) => {
                 tracing::warn!(repo = %row.name, %error, "failed to look up who may act on a repository");
-                Ok(false)
+                false
             }
-        }
+            Err(_) => false,
+        };
+        self.inner().may_act.add(key, now, may);
+        Ok(may)
     }
 
     /// Returns true if this person may act on a repository: the operator always, others if GitHub says at this moment
@@ -85,7 +109,8 @@ impl Operator<'_> {
         Ok(permission_by_id(&self.reader(repo)?, login, *github_id).await?.0 >= Permission::Write)
     }
 
-    /// Runs a maintainer's command on a repository or on one of its tasks.
+    /// Runs a maintainer's command on a repository or on one of its tasks. `seen` is what the page showed of it: another
+    /// text is not approved.
     ///
     /// # Errors
     /// [`EngineError::UnknownRepo`], [`EngineError::UnknownTask`], and failures of GitHub; nothing was changed then.
@@ -95,13 +120,23 @@ impl Operator<'_> {
         repo: &str,
         task: Option<TaskId>,
         command: Command,
+        seen: &Seen,
     ) -> Result<Told, EngineError> {
         let row = self.known_repo(repo).await?;
-        if !self.may_act(who, &row).await? {
+        let may_act = self.may_act(who, &row).await;
+        if row.private && !matches!(may_act, Ok(true)) {
+            // Nobody learns from a refusal that a private repository exists.
+            return Err(EngineError::UnknownRepo(repo.to_owned()));
+        }
+        if !may_act? {
             let (verb, needed) = (command.verb().to_string(), "write".to_owned());
             return Ok(said(&Outcome::PermissionMissing { verb, needed }));
         }
-        let asked = self.asked(who, &row, &command).await?;
+        let asked = self.asked(who, &row, &command, seen.at).await?;
+        if let Some((login, _)) = asked.named.iter().find(|(_, account)| account.is_none() && !row.managed) {
+            return Ok(said(&Outcome::Failed(format!("the pool has not seen an account `{login}` yet."))));
+        }
+        let text = seen.text.clone();
         let outcome = self
             .in_repo(
                 &row.id,
@@ -110,6 +145,11 @@ impl Operator<'_> {
                         Some(id) => Some(of_repo(tx.tasks().get(&id).await?, &repo.row)?),
                         None => None,
                     };
+                    if let (Command::Approve, Some(task)) = (&command, &task)
+                        && text_mark(task) != text
+                    {
+                        return Ok(Outcome::Failed(TEXT_CHANGED.to_owned()));
+                    }
                     run_command(tx, &repo, &asked, &command, task).await
                 }),
             )
@@ -119,7 +159,13 @@ impl Operator<'_> {
     }
 
     /// Builds what a comment with this command would be.
-    async fn asked(&self, who: &SignedIn, row: &RepoRow, command: &Command) -> Result<Asked, EngineError> {
+    async fn asked(
+        &self,
+        who: &SignedIn,
+        row: &RepoRow,
+        command: &Command,
+        seen: Timestamp,
+    ) -> Result<Asked, EngineError> {
         let mut named = BTreeMap::new();
         for login in named_logins(command) {
             let account = match row.managed {
@@ -138,7 +184,7 @@ impl Operator<'_> {
             comment_id: 0,
             author: Account { id, login, is_bot: false },
             lines: Vec::new(),
-            said_at: self.read(transaction!(|tx| Ok(tx.now()))).await?,
+            said_at: self.read(transaction!(|tx| Ok(tx.now()))).await?.min(seen),
             permission: Permission::Admin,
             reads: None,
             named,

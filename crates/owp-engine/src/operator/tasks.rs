@@ -67,6 +67,16 @@ impl Operator<'_> {
         .await
     }
 
+    /// Sets the budget of a manual repository, or the operator's ceiling of a GitHub repository; area locks stay as they
+    /// were set.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`].
+    pub async fn set_ceiling(&self, name: &str, max_open_prs: i64) -> Result<String, EngineError> {
+        let row = self.known_repo(name).await?;
+        self.upsert_repo(&row.name, max_open_prs, row.manual_area_locks).await
+    }
+
     /// Removes a manual repository without active work: closes its waiting tasks, frees its name and keeps its history.
     /// Returns the number of closed tasks.
     ///

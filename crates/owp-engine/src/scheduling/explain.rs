@@ -1,7 +1,7 @@
 //! Explanations: the result of every rule for one worker and one task, in the words of every other refusal.
 
 use crate::error::EngineError;
-use crate::facts::{self, RepoContext};
+use crate::facts::{Judge, RepoContext};
 use crate::policy::reads::PolicyFreshness;
 use crate::views::overview::ONLINE;
 use crate::{Engine, Scheduler};
@@ -26,6 +26,8 @@ pub struct Explanation {
     pub findings: Vec<Finding>,
     /// Facts that hold for every worker, such as "no worker online has the skill go".
     pub notes: Vec<String>,
+    /// The task's page, if everybody may see it.
+    pub page: Option<String>,
 }
 
 impl Scheduler<'_> {
@@ -59,7 +61,9 @@ impl Scheduler<'_> {
         self.read(transaction!(|tx| {
             let now = tx.now();
             let online = tx.workers().skills_online(now - ONLINE).await?;
-            explain(tx, &engine, &engine.context(row), task, (&worker, &online)).await
+            let context = engine.context(row);
+            let judge = Judge::load(tx, &context, &worker).await?;
+            explain(tx, &engine, &context, task, (&judge, &online)).await
         }))
         .await
     }
@@ -76,8 +80,9 @@ impl Scheduler<'_> {
                     continue;
                 }
                 let context = engine.context(row);
+                let judge = Judge::load(tx, &context, &worker).await?;
                 for task in tx.tasks().ready(&context.row.id, EXPLAINED_PER_REPO).await? {
-                    explained.push(explain(tx, &engine, &context, task, (&worker, &online)).await?);
+                    explained.push(explain(tx, &engine, &context, task, (&judge, &online)).await?);
                 }
                 if explained.len() >= EXPLAINED {
                     break;
@@ -106,9 +111,9 @@ async fn explain(
     engine: &Engine,
     repo: &RepoContext,
     task: Task,
-    (worker, online): (&Worker, &[String]),
+    (judge, online): (&Judge<'_>, &[String]),
 ) -> Result<Explanation, EngineError> {
-    let findings = facts::findings(tx, repo, &task, worker).await?;
+    let findings = judge.findings(tx, &task).await?;
     let nobody_has = task.spec.skills.iter().filter(|skill| !online.contains(skill));
     let mut notes: Vec<String> = nobody_has.map(|skill| format!("No worker online has the skill {skill}.")).collect();
     if engine.policies().policy_look(&repo.row.id, repo.row.managed, tx.now()) == PolicyFreshness::Failing {
@@ -117,5 +122,5 @@ async fn explain(
             repo.row.name
         ));
     }
-    Ok(Explanation { repo: repo.row.name.clone(), task, findings, notes })
+    Ok(Explanation { repo: repo.row.name.clone(), page: repo.task_page(&task.id), task, findings, notes })
 }

@@ -1,6 +1,7 @@
 //! Read models: repositories, tasks, the overview and the progress of loops.
 
 pub(crate) mod board;
+pub(crate) mod my_work;
 pub(crate) mod overview;
 pub(crate) mod progress;
 mod reasons;

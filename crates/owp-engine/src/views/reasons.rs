@@ -7,12 +7,10 @@ use crate::views::resources::TaskView;
 use owp_pool::RepoId;
 use owp_pool::admission::RepoFacts;
 use owp_pool::task::{Task, TaskState};
-use owp_pool::waiting::{OnlineWorker, Waiting};
+use owp_pool::waiting::{OnlineWorker, WORKERS_LOOKED_AT, Waiting};
 use owp_store::{StoreError, Tx};
 use std::collections::BTreeMap;
 
-/// Most workers online that are looked at for each task.
-const WORKERS: i64 = 100;
 /// Most tasks of a queue that are counted before one.
 const AHEAD: i64 = 1_000;
 
@@ -69,7 +67,7 @@ async fn waiting_repos(
     }
     let ids: Vec<RepoId> = repos.keys().cloned().collect();
     let since = tx.now() - ONLINE;
-    for (worker, load) in tx.workers().in_order_of_sight(since, WORKERS).await? {
+    for (worker, load) in tx.workers().online(since, WORKERS_LOOKED_AT).await? {
         for (id, standing) in tx.standings().get_all(&ids, &worker.person).await? {
             if let Some(repo) = repos.get_mut(&id) {
                 repo.online.push(OnlineWorker { worker: worker.clone(), load, standing });

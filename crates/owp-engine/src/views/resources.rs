@@ -20,6 +20,8 @@ pub struct TaskView {
     pub task: Task,
     /// `owner/name`.
     pub repo: String,
+    /// True for a private repository.
+    pub private: bool,
     /// The holder, or the assignee whose pull request or block it waits on, with the deadline if there is one; `None`
     /// once the task is over.
     pub holder: Option<Holder>,
@@ -114,7 +116,7 @@ impl Views<'_> {
             let pulls = tx.pulls().of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
             let page = engine.views().issue_page(&repo.row, &task);
             let terms = task.issue.and_then(|_| Terms::of(&repo));
-            let view = task_view(tx, task, repo.row.name).await?;
+            let view = task_view(tx, task, (repo.row.name, repo.row.private)).await?;
             let mut view = TaskView { pulls, terms, page, ..view };
             add_reasons(tx, &engine, std::slice::from_mut(&mut view)).await?;
             Ok(view)
@@ -162,7 +164,7 @@ impl Views<'_> {
     }
 }
 
-async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, StoreError> {
+async fn task_view(tx: &mut Tx, task: Task, (repo, private): (String, bool)) -> Result<TaskView, StoreError> {
     let holder = match &task.assignee {
         // The former holder of a finished task is no longer responsible for it.
         _ if task.state.is_over() => None,
@@ -173,7 +175,7 @@ async fn task_view(tx: &mut Tx, task: Task, repo: String) -> Result<TaskView, St
         None => None,
     };
     let extra = tx.tasks().own_fields(&task.id).await?;
-    Ok(TaskView::from(ListedTask { task, repo, holder, extra }))
+    Ok(TaskView::from(ListedTask { task, repo, private, holder, extra }))
 }
 
 fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
@@ -224,7 +226,18 @@ fn repo_detail(LoadedRepo { context, budget, tasks }: LoadedRepo, now: Timestamp
 }
 
 impl From<ListedTask> for TaskView {
-    fn from(ListedTask { task, repo, holder, extra }: ListedTask) -> Self {
-        Self { task, repo, holder, extra, pulls: Vec::new(), terms: None, page: None, waiting: None, ahead: None }
+    fn from(ListedTask { task, repo, private, holder, extra }: ListedTask) -> Self {
+        Self {
+            task,
+            repo,
+            private,
+            holder,
+            extra,
+            pulls: Vec::new(),
+            terms: None,
+            page: None,
+            waiting: None,
+            ahead: None,
+        }
     }
 }

@@ -28,7 +28,7 @@ pub use notes::{Note, Takes, author_comment, author_settled, lookalike_comment, 
 pub use own_tool::with_own_tool;
 pub use policy::policy_trouble;
 pub use pull::{ExpiryWarning, PullEnd, PullLinked, expiry_warning, pull_linked, pull_over, warning_settled};
-pub use reply::{HelpRow, Outcome, refusal_reply, refusal_settled, reply, told};
+pub use reply::{HelpRow, Outcome, refusal_reply, refusal_settled, reply, task_page_line, told};
 pub use safe::{code, mention, safe_inline, safe_text};
 pub use status::{BudgetLine, TaskStatus};
 pub use unlabelled::unlabelled;

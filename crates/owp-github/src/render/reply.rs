@@ -145,6 +145,12 @@ pub fn reply(login: &str, outcomes: &[Outcome]) -> String {
     }
 }
 
+/// Builds the line below a reply that leads to the task's page.
+#[must_use]
+pub fn task_page_line(page: &str) -> String {
+    format!("\n\n[What the task waits for, and what happened to it]({page})")
+}
+
 /// Builds the result of a command for a page, in plain sentences. Words between backticks are code.
 #[must_use]
 pub fn told(outcome: &Outcome) -> String {

@@ -132,5 +132,6 @@ pub(super) fn why(explained: Explanation) -> Why {
         may: explained.findings.iter().all(|finding| finding.refusal.is_none()),
         rules: explained.findings.into_iter().map(Into::into).collect(),
         notes: explained.notes,
+        page: explained.page,
     }
 }

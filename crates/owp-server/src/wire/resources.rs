@@ -88,7 +88,7 @@ pub struct WaitingView {
     pub reasons: Vec<Reason>,
     /// Who of the workers online can take the task, in one sentence; null while a rule refuses every worker.
     pub prospects: Option<String>,
-    /// Number of workers online that were looked at, at most 100.
+    /// Number of workers online that were looked at, at most 40.
     pub workers_online: usize,
     /// Number of those that may take the task.
     pub workers_able: usize,

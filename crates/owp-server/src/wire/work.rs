@@ -124,6 +124,9 @@ pub struct Why {
     pub rules: Vec<RuleWord>,
     /// Facts that apply to every worker, such as "No worker online has the skill go."
     pub notes: Vec<String>,
+    /// Web page of the task in the pool; absent in private repositories, and if the pool does not know its public address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// Result of one rule.

@@ -9,9 +9,9 @@ use crate::http::problem::Failure;
 use crate::wire::ProblemKind;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use owp_engine::{EngineError, SignedIn, Told};
-use owp_pool::TaskId;
+use owp_engine::{EngineError, Seen, SignedIn, Told};
 use owp_pool::command::{BudgetChange, Command};
+use owp_pool::{TaskId, Timestamp, WorkerId};
 
 const FORM_MAX_BYTES: usize = 16 * 1024;
 /// Longest reason or login.
@@ -32,6 +32,8 @@ enum Act {
     Reopen,
     /// The operator removes a manual repository.
     Remove,
+    /// The operator revokes a worker.
+    RevokeWorker { id: String, reason: Option<String> },
     /// The operator has a comment that was given up sent again.
     Retry { issue: i64, key: String },
 }
@@ -50,7 +52,7 @@ pub(super) async fn act(State(api): State<ApiState>, reader: Reader, request: Re
     }
     let told = match read(&form) {
         Err(why) => Told { done: false, words: why },
-        Ok(act) => carry_out(&api, who, form.text("repo"), task(&form), act).await?,
+        Ok(act) => carry_out(&api, who, &Place::of(&form), act).await?,
     };
     let mut response = Redirect::to(back(form.text("back"))).into_response();
     session::tell(&mut response, &told);
@@ -63,8 +65,20 @@ fn back(path: &str) -> &str {
     if is_own && !path.chars().any(char::is_control) { path } else { "/" }
 }
 
-fn task(form: &Form) -> Option<TaskId> {
-    Some(form.text("task")).filter(|id| !id.is_empty()).map(TaskId::new)
+/// What a form acts on.
+struct Place<'f> {
+    repo: &'f str,
+    task: Option<TaskId>,
+    /// What the page showed; without a time, a page of long ago.
+    seen: Seen,
+}
+
+impl<'f> Place<'f> {
+    fn of(form: &'f Form) -> Self {
+        let task = Some(form.text("task")).filter(|id| !id.is_empty()).map(TaskId::new);
+        let seen = Seen { at: Timestamp(form.number("seen").unwrap_or(0)), text: form.text("text").to_owned() };
+        Self { repo: form.text("repo"), task, seen }
+    }
 }
 
 fn read(form: &Form) -> Result<Act, String> {
@@ -102,6 +116,10 @@ fn read(form: &Form) -> Result<Act, String> {
         "close" => return Ok(Act::Close(optional("reason")?)),
         "reopen" => return Ok(Act::Reopen),
         "remove" => return Ok(Act::Remove),
+        "revoke-worker" => {
+            let id = optional("worker")?.ok_or("The form names no worker.")?;
+            return Ok(Act::RevokeWorker { id, reason: optional("reason")? });
+        }
         "retry" => {
             let key = optional("key")?.ok_or("The comment has no key.")?;
             return Ok(Act::Retry { issue: whole("issue", 1, i64::MAX)?, key });
@@ -114,8 +132,7 @@ fn read(form: &Form) -> Result<Act, String> {
 async fn carry_out(
     api: &ApiState,
     who: &SignedIn,
-    repo: &str,
-    task: Option<TaskId>,
+    Place { repo, task, seen }: &Place<'_>,
     act: Act,
 ) -> Result<Told, Failure> {
     let operator = api.engine.operator();
@@ -124,10 +141,9 @@ async fn carry_out(
     }
     let id = || task.clone().ok_or(EngineError::UnknownTask);
     let done = match act {
-        Act::Command(command) => return told(operator.command(who, repo, task, command).await),
+        Act::Command(command) => return told(operator.command(who, repo, task.clone(), command, seen).await),
         Act::Ceiling(budget) => {
-            let locks = api.engine.views().show_repo(repo.to_owned(), true).await?.area_locks;
-            let set = operator.upsert_repo(repo, budget, locks).await;
+            let set = operator.set_ceiling(repo, budget).await;
             set.map(|name| format!("The operator's limit for {name} is now {budget}."))
         }
         Act::Close(reason) => operator.close_task(id()?, reason, None).await.map(|()| "The task is closed.".to_owned()),
@@ -135,6 +151,12 @@ async fn carry_out(
         Act::Remove => operator.remove_repo(repo).await.map(|closed| {
             format!("{repo} is removed, with {closed} waiting {}.", if closed == 1 { "task" } else { "tasks" })
         }),
+        Act::RevokeWorker { id, reason } => {
+            let ended = api.engine.workers().revoke_worker(&WorkerId::new(id), reason).await;
+            ended.map(|ended| {
+                format!("The worker is revoked; {ended} {} ended.", if ended == 1 { "lease" } else { "leases" })
+            })
+        }
         Act::Retry { issue, key } => {
             let retried = api.engine.comments().retry_comment(repo, issue, key, None).await;
             retried.map(|()| format!("The comment on #{issue} is sent again."))

@@ -48,7 +48,8 @@ pub(super) async fn show(
         task: query.text("task")?.map(str::to_owned),
     };
     let (kind, repo) = (kind.unwrap_or_default().to_owned(), query.text("repo")?.unwrap_or_default().to_owned());
-    ask.answer(&api, &reader, render(&api, &reader, view, &kind, &repo)).await
+    let key = format!("/events {:?}", (&kind, &view.repo, &view.task));
+    ask.answer(&api, &reader, &key, render(&api, &reader, view, &kind, &repo)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader, view: FeedView, kind: &str, repo: &str) -> Result<Rendered, Failure> {

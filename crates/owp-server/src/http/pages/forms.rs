@@ -1,5 +1,6 @@
 //! Forms: their fields as they arrive, and those with which maintainers and the operator act.
 
+use super::parts::Now;
 use super::session::Reader;
 use crate::http::ApiState;
 use crate::http::body::collect;
@@ -7,6 +8,8 @@ use crate::http::problem::Failure;
 use axum::body::Body;
 use axum::http::request::Parts;
 use maud::{Markup, html};
+use owp_engine::text_mark;
+use owp_pool::task::Task;
 use std::collections::BTreeMap;
 
 /// The fields of a form.
@@ -37,6 +40,8 @@ pub(super) struct Target<'p> {
     pub task: Option<&'p str>,
     /// Page to return to.
     pub back: &'p str,
+    /// Time of what the page shows.
+    pub now: Now,
 }
 
 impl Target<'_> {
@@ -48,6 +53,7 @@ impl Target<'_> {
                 input type="hidden" name="verb" value=(verb);
                 input type="hidden" name="repo" value=(self.repo);
                 input type="hidden" name="back" value=(self.back);
+                input type="hidden" name="seen" value=(self.now.0.0);
                 @if let Some(task) = self.task { input type="hidden" name="task" value=(task); }
                 (fields)
                 button type="submit" { (label) }
@@ -65,6 +71,11 @@ impl Target<'_> {
             }
         }
     }
+}
+
+/// Renders the mark of the text that the page shows.
+pub(super) fn text_shown(task: &Task) -> Markup {
+    html! { input type="hidden" name="text" value=(text_mark(task)); }
 }
 
 /// Renders a text field.

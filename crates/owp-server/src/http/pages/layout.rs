@@ -4,6 +4,7 @@ use super::assets;
 use super::parts::{Now, moment, prose};
 use super::session::Reader;
 use maud::{DOCTYPE, Markup, html};
+use owp_engine::SignedIn;
 use owp_pool::event::EventKind;
 
 /// A page of the dashboard that the navigation leads to.
@@ -13,10 +14,22 @@ pub(super) enum Section {
     Tasks,
     Leases,
     Events,
+    MyWork,
+    Operations,
 }
 
 impl Section {
-    const ALL: [Self; 4] = [Self::Overview, Self::Tasks, Self::Leases, Self::Events];
+    const ALL: [Self; 6] = [Self::Overview, Self::Tasks, Self::Leases, Self::Events, Self::MyWork, Self::Operations];
+
+    /// Returns true if the page is for this reader.
+    fn is_for(self, reader: Option<&Reader>) -> bool {
+        let who = reader.and_then(|reader| reader.who.as_ref());
+        match self {
+            Self::MyWork => matches!(who, Some(SignedIn::User { .. })),
+            Self::Operations => matches!(who, Some(SignedIn::Operator)),
+            _ => true,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -24,6 +37,8 @@ impl Section {
             Self::Tasks => "Tasks",
             Self::Leases => "Leases",
             Self::Events => "Events",
+            Self::MyWork => "My work",
+            Self::Operations => "Operations",
         }
     }
 
@@ -33,6 +48,8 @@ impl Section {
             Self::Tasks => "/tasks",
             Self::Leases => "/leases",
             Self::Events => "/events",
+            Self::MyWork => "/me",
+            Self::Operations => "/operations",
         }
     }
 
@@ -43,22 +60,29 @@ impl Section {
             Self::Tasks => "t",
             Self::Leases => "l",
             Self::Events => "e",
+            Self::MyWork => "m",
+            Self::Operations => "p",
         }
     }
 }
 
 /// Builds a page of the dashboard. With scripts it follows the event stream; without them it reloads itself.
 pub(super) fn dashboard(section: Section, title: &str, now: Now, reader: &Reader, body: &Markup) -> Markup {
+    let has_forms = reader.who.is_some() || body.0.contains("<form");
     let kinds = EventKind::ALL.map(EventKind::name).join(" ");
     let head = html! {
         (theme())
-        noscript { meta http-equiv="refresh" content="10"; }
+        // It would take away what somebody fills in.
+        @if !has_forms { noscript { meta http-equiv="refresh" content="10"; } }
         script src=(assets::address("pages.js")) defer data-events="/v1/events?stream=1" data-kinds=(kinds) {}
     };
     let main = html! {
         p #stale role="status" hidden { "The pool does not answer. What is shown may be old." }
         main id="main" tabindex="-1" {
-            p.as-of { "As of " (moment(now.0)) "." }
+            p.as-of {
+                "As of " (moment(now.0)) "."
+                @if has_forms { noscript { " " a href="" { "Load again" } } }
+            }
             (body)
         }
     };
@@ -104,7 +128,7 @@ fn frame(section: Option<Section>, title: &str, reader: Option<&Reader>, head: &
                     div.bar-top {
                         a.brand href="/" { "OWP Pool" }
                         nav aria-label="Pages" {
-                            @for entry in Section::ALL {
+                            @for entry in Section::ALL.into_iter().filter(|entry| entry.is_for(reader)) {
                                 a href=(entry.path()) data-key=(entry.key())
                                     aria-current=[(section == Some(entry)).then_some("page")] { (entry.name()) }
                             }
@@ -137,7 +161,7 @@ fn account(reader: &Reader) -> Markup {
                 Some(who) => {
                     form method="post" action="/signout" {
                         input type="hidden" name="form" value=(reader.form_token());
-                        span { (who.name()) } " "
+                        a href="/signin" { (who.name()) } " "
                         button type="submit" { "Sign out" }
                     }
                 }

@@ -51,7 +51,7 @@ impl Axis {
 
 /// Serves the page.
 pub(super) async fn show(State(api): State<ApiState>, reader: Reader, ask: Ask) -> Result<Response, Failure> {
-    ask.answer(&api, &reader, render(&api, &reader)).await
+    ask.answer(&api, &reader, "/leases", render(&api, &reader)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
@@ -64,8 +64,9 @@ fn body(held: &Held, now: Now) -> Markup {
     let axis = Axis::of(held);
     html! {
         p.lead {
-            (held.leases.len()) " leases are live, and " (held.in_review.len()) " tasks are in review."
-            @if held.has_more { " There are more; the API lists all." }
+            (counted(held.leases.len(), "lease is", "leases are")) " live, and "
+            (counted(held.in_review.len(), "task is", "tasks are")) " in review."
+            @if held.has_more { " There are more: see the " a href="/tasks?state=leased" { "tasks" } "." }
         }
         @if !held.leases.is_empty() {
             p.legend aria-hidden="true" {
@@ -78,6 +79,10 @@ fn body(held: &Held, now: Now) -> Markup {
             p.empty { "Nobody holds a task." }
         }
     }
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// Groups what is held by worker, the earliest deadline first, and then those with reviews alone.

@@ -8,6 +8,8 @@ mod forms;
 mod gauge;
 mod layout;
 mod leases;
+mod me;
+mod operations;
 mod overview;
 mod parts;
 mod reply;
@@ -37,6 +39,8 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/leases", get(leases::show))
         .route("/repos/{*name}", get(repository::show))
         .route("/events", get(events::show))
+        .route("/me", get(me::show))
+        .route("/operations", get(operations::show))
         .route("/signin", get(sign_in::show))
         .route("/signin", post(sign_in::operator))
         .route("/signin/github", get(sign_in::with_github))

@@ -36,7 +36,7 @@ pub(super) async fn show(
             page.ok_or_else(|| fault("page", "must be a whole number from 1"))?
         }
     };
-    ask.answer(&api, &reader, render(&api, &reader, page)).await
+    ask.answer(&api, &reader, &format!("/?page={page}"), render(&api, &reader, page)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader, page: i64) -> Result<Rendered, Failure> {
@@ -234,7 +234,7 @@ fn undelivered(letters: &[Undelivered], now: Now, reader: &Reader) -> Markup {
                         li {
                             (parts::ago(letter.at, now)) " "
                             (parts::repo_link(&letter.repo)) " #" (letter.issue) ": " (letter.why) "."
-                            @if reader.is_operator() { (retry(letter, reader)) }
+                            @if reader.is_operator() { (retry(letter, reader, now)) }
                         }
                     }
                 }
@@ -244,8 +244,8 @@ fn undelivered(letters: &[Undelivered], now: Now, reader: &Reader) -> Markup {
 }
 
 /// Renders the operator's form for sending a dead letter again.
-fn retry(letter: &Undelivered, reader: &Reader) -> Markup {
-    let target = Target { reader, repo: &letter.repo, task: None, back: "/" };
+fn retry(letter: &Undelivered, reader: &Reader, now: Now) -> Markup {
+    let target = Target { reader, repo: &letter.repo, task: None, back: "/", now };
     let fields = html! {
         input type="hidden" name="issue" value=(letter.issue);
         input type="hidden" name="key" value=(letter.key);

@@ -10,19 +10,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use data_encoding::HEXLOWER;
+use lru::LruCache;
 use maud::Markup;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Most pages that are cached; anybody can ask for any number of them.
-const CACHED: usize = 64;
+const CACHED: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 /// Lifetime of a cached page. Shorter than scripts wait after an event, so that they get a page that shows it.
 const LASTS: Duration = Duration::from_millis(250);
-/// Length above which a path and query are not cached.
-const KEY_MAX: usize = 512;
 
 /// A page to send.
 #[derive(Debug, Clone)]
@@ -40,24 +39,25 @@ impl Rendered {
     }
 }
 
-/// The cached pages by path and query.
-#[derive(Default)]
-pub(in crate::http) struct Cache(Mutex<BTreeMap<String, Arc<Fresh<Rendered>>>>);
+/// The cached pages by their keys.
+pub(in crate::http) struct Cache(Mutex<LruCache<String, Arc<Fresh<Rendered>>>>);
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(CACHED)))
+    }
+}
 
 impl Cache {
     /// Returns the place of a page.
     fn place(&self, key: &str) -> Arc<Fresh<Rendered>> {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pages.len() >= CACHED && !pages.contains_key(key) {
-            pages.clear();
-        }
-        Arc::clone(pages.entry(key.to_owned()).or_insert_with(|| Arc::new(Fresh::lasting(LASTS))))
+        Arc::clone(pages.get_or_insert(key.to_owned(), || Arc::new(Fresh::lasting(LASTS))))
     }
 }
 
 /// A request for a page.
 pub(in crate::http) struct Ask {
-    key: String,
     known: HeaderMap,
 }
 
@@ -65,24 +65,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let key = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let known = parts.headers.get(header::IF_NONE_MATCH).map(|tags| (header::IF_NONE_MATCH, tags.clone()));
-        Ok(Self { key, known: known.into_iter().collect() })
+        Ok(Self { known: known.into_iter().collect() })
     }
 }
 
 impl Ask {
-    /// Answers with the cached page, or renders it. Pages for people who are signed in are not cached.
+    /// Answers with the cached page, or renders it. The key names what the page shows: its path and the parameters that it
+    /// knows, in one order. Pages for people who are signed in are not cached.
     pub(super) async fn answer(
         self,
         api: &ApiState,
         reader: &Reader,
+        key: &str,
         render: impl Future<Output = Result<Rendered, Failure>>,
     ) -> Result<Response, Failure> {
-        let page = if !reader.is_anybody() || self.key.len() > KEY_MAX {
+        let page = if !reader.is_anybody() {
             render.await?
         } else {
-            api.pages.place(&self.key).get(api.engine.store().clock(), render).await?
+            api.pages.place(key).get(api.engine.store().clock(), render).await?
         };
         let mut response = if has_it(&self.known, &page.etag) {
             StatusCode::NOT_MODIFIED.into_response()
@@ -93,8 +94,7 @@ impl Ask {
         let keep = if reader.is_anybody() { "no-cache" } else { "private, no-cache" };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Cookie"));
-        // The origin of a form says where it comes from.
-        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        let_forms_name_their_origin(&mut response);
         if reader.told.is_some() {
             forget_told(&mut response);
         }
@@ -103,6 +103,11 @@ impl Ask {
         }
         Ok(response)
     }
+}
+
+/// Lets browsers name the origin of a form, by which the pool knows where it comes from.
+pub(super) fn let_forms_name_their_origin(response: &mut Response) {
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
 /// Evaluates `If-None-Match` (RFC 9110, 13.1.2): a list of weak or strong tags, or a star.

@@ -27,7 +27,8 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
     let name = plain(name).ok_or_else(unknown)?;
-    ask.answer(&api, &reader, render(&api, &reader, name)).await
+    let key = parts::repo_path(&name.to_lowercase());
+    ask.answer(&api, &reader, &key, render(&api, &reader, name)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendered, Failure> {
@@ -49,7 +50,7 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
             (hands_out(&repo))
             (tasks(&repo))
         }
-        @if may_act { (acts(&repo, reader)) }
+        @if may_act { (acts(&repo, reader, now)) }
         (rules(&repo, &policy))
         (label_guide())
         p.note {
@@ -147,9 +148,9 @@ fn one_row(path: &str, value: &str) -> Markup {
 }
 
 /// Renders what a maintainer can do with the repository.
-fn acts(repo: &RepoDetail, reader: &Reader) -> Markup {
+fn acts(repo: &RepoDetail, reader: &Reader, now: Now) -> Markup {
     let back = parts::repo_path(&repo.name);
-    let target = Target { reader, repo: &repo.name, task: None, back: &back };
+    let target = Target { reader, repo: &repo.name, task: None, back: &back, now };
     let login = |label| field("login", label, true);
     html! {
         section.acts aria-labelledby="acts" {
@@ -177,6 +178,10 @@ fn acts(repo: &RepoDetail, reader: &Reader) -> Markup {
             ))
             @if repo.managed {
                 (target.act("ignore", "Set aside", &number("pull", "Pull request that answers no task", 1, i64::from(i32::MAX), true)))
+                (target.act("ignore", "Count again", &html! {
+                    input type="hidden" name="off" value="yes";
+                    (number("pull", "Pull request that was set aside", 1, i64::from(i32::MAX), true))
+                }))
             } @else if reader.is_operator() {
                 (target.ask_first(
                     "remove",

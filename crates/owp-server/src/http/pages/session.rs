@@ -121,12 +121,12 @@ pub(super) fn forget_sign_in(response: &mut Response) {
 pub(super) fn tell(response: &mut Response, told: &Told) {
     let words: String = told.words.chars().take(TOLD_MAX_CHARS).collect();
     let value = BASE64URL_NOPAD.encode(format!("{}{words}", if told.done { '+' } else { '-' }).as_bytes());
-    set(response, &format!("{TOLD}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={TOLD_SECS}"));
+    set(response, &format!("{TOLD}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={TOLD_SECS}"));
 }
 
 /// Removes a result that was shown.
 pub(super) fn forget_told(response: &mut Response) {
-    set(response, &format!("{TOLD}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"));
+    set(response, &format!("{TOLD}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
 }
 
 fn read_told(value: &str) -> Option<Told> {

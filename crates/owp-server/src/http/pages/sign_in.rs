@@ -2,6 +2,7 @@
 
 use super::forms::Form;
 use super::layout::plain_page;
+use super::reply::let_forms_name_their_origin;
 use super::session::{self, Reader};
 use crate::http::ApiState;
 use crate::http::auth::same;
@@ -24,7 +25,14 @@ pub(super) async fn show(State(api): State<ApiState>, reader: Reader) -> Respons
 
 fn page(api: &ApiState, reader: &Reader, status: StatusCode, wrong: Option<&str>) -> Response {
     let body = html! {
-        @if let Some(who) = &reader.who { p { "You are signed in as " b { (who.name()) } "." } }
+        @if let Some(who) = &reader.who {
+            form method="post" action="/signout" {
+                p { "You are signed in as " b { (who.name()) } "." }
+                input type="hidden" name="form" value=(reader.form_token());
+                input type="hidden" name="everywhere" value="yes";
+                button type="submit" { "Sign out in all browsers" }
+            }
+        }
         @if reader.has_ended() { p { "Your session has ended." } }
         @if let Some(why) = wrong { p.wrong role="alert" { (why) } }
         @if api.engine.sessions().has_github() {
@@ -47,7 +55,9 @@ fn page(api: &ApiState, reader: &Reader, status: StatusCode, wrong: Option<&str>
         }
     };
     let body = html! { main.setup { (body) } };
-    (status, Html(plain_page("Sign in", reader, &body).into_string())).into_response()
+    let mut response = (status, Html(plain_page("Sign in", reader, &body).into_string())).into_response();
+    let_forms_name_their_origin(&mut response);
+    response
 }
 
 /// Signs the operator in with the admin token.

@@ -108,7 +108,8 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let wanted = Wanted::read(&query)?;
     let after = cursor::read(&wanted.list(), query.cursor())?;
-    ask.answer(&api, &reader, render(&api, &reader, &wanted, after)).await
+    let key = wanted.address(Some(&after));
+    ask.answer(&api, &reader, &key, render(&api, &reader, &wanted, after)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, after: String) -> Result<Rendered, Failure> {

@@ -8,67 +8,90 @@ const TIMEOUT_MS = 10000;
 const stale = document.getElementById("stale");
 const main = document.getElementById("main");
 let paused = false;
-let etag = null;
-let due = null;
 
 // --- Loading the page again ---
 
-function focused() {
-  const at = document.activeElement;
-  if (!at || !main.contains(at) || at === main) return null;
-  if (at.id) return `#${CSS.escape(at.id)}`;
-  const href = at.getAttribute("href");
-  return href ? `a[href="${CSS.escape(href)}"]` : null;
-}
+let due = null;
+let running = false;
+let again = false;
 
 // A click needs the same element from press to release.
 let pressed = false;
-addEventListener("pointerdown", () => { pressed = true; }, true);
-for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
+addEventListener("pointerdown", (press) => { pressed = press.button === 0; }, true);
+for (const end of ["pointerup", "pointercancel", "contextmenu"]) addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
+addEventListener("blur", () => { pressed = false; });
 
-// An update would take away what the reader typed, and the field that has the focus.
-function isTyping() {
+// An update would take away what the reader is about to use.
+function isBusy() {
+  if (pressed) return true;
   const at = document.activeElement;
   if (at && main.contains(at) && at.matches("input, select, textarea")) return true;
-  return [...main.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed && main.contains(selection.anchorNode)) return true;
+  const changed = [...main.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+  return changed || [...main.querySelectorAll("select")].some((field) => !field.options[field.selectedIndex]?.defaultSelected && field.selectedIndex > 0);
 }
 
+// What a page says, without the times that pass by themselves.
+function saying(of) {
+  const copy = of.cloneNode(true);
+  for (const passing of copy.querySelectorAll("time, .left, .as-of, input[name=seen]")) passing.remove();
+  for (const details of copy.querySelectorAll("details")) details.removeAttribute("open");
+  return copy.innerHTML;
+}
+
+// An element is found again by what it is and says, and by how many of them come before it.
+function place(of) {
+  const same = (one) => one.tagName === of.tagName && one.textContent === of.textContent;
+  return { same, nth: [...main.querySelectorAll(of.tagName)].filter(same).indexOf(of) };
+}
+
+function at({ same, nth }, tag) {
+  return [...main.querySelectorAll(tag)].filter(same)[nth];
+}
+
+let said = saying(main);
+
 function replace(fresh) {
-  const name = (details) => details.querySelector("summary").textContent;
-  const open = new Set([...main.querySelectorAll("details[open]")].map(name));
-  const back = focused();
+  const saysNow = saying(fresh);
+  if (saysNow === said) return;
+  said = saysNow;
+  const had = document.activeElement;
+  const focus = had && had !== main && main.contains(had) ? [place(had), had.tagName] : null;
+  const open = [...main.querySelectorAll("details[open] > summary")].map(place);
   main.replaceChildren(...fresh.childNodes);
-  for (const details of main.querySelectorAll("details")) if (open.has(name(details))) details.open = true;
-  if (back) main.querySelector(back)?.focus({ preventScroll: true });
-  showTimes();
+  for (const one of open) at(one, "summary")?.parentElement.setAttribute("open", "");
+  if (focus) at(...focus)?.focus({ preventScroll: true });
 }
 
 async function refresh() {
   due = null;
   if (document.hidden || paused) return;
-  if (isTyping()) return later(2000);
+  if (running) { again = true; return; }
+  if (isBusy()) return later(500);
+  running = true;
   try {
-    const headers = { accept: "text/html" };
-    if (etag) headers["if-none-match"] = etag;
-    const answer = await fetch(location.pathname + location.search, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (answer.status !== 304) {
-      if (!answer.ok) throw new Error(`status ${answer.status}`);
-      etag = answer.headers.get("etag");
-      const text = await answer.text();
-      if (pressed || isTyping()) {
-        etag = null;
-        return later(200);
-      }
-      const page = new DOMParser().parseFromString(text, "text/html");
-      const [fresh, account] = [page.getElementById("main"), page.querySelector(".account")];
-      if (fresh) replace(fresh);
-      // The session may have ended meanwhile.
-      const shown = document.querySelector(".account");
-      if (account && shown && account.textContent !== shown.textContent) shown.replaceWith(account);
-    }
+    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    // The session has ended, or the page is gone: the whole page says so.
+    if (answer.redirected || [401, 403, 404].includes(answer.status)) return location.reload();
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("main");
+    if (!fresh) return location.reload();
+    if (isBusy()) again = true;
+    else replace(fresh);
+    const [account, shown] = [page.querySelector(".account"), document.querySelector(".account")];
+    if (!pressed && account && shown && account.textContent !== shown.textContent) shown.replaceWith(account);
+    const asOf = main.querySelector(".as-of time");
+    if (asOf) [asOf.dateTime, asOf.textContent] = [new Date().toISOString(), exact.format(new Date())];
+    showTimes();
     stale.hidden = true;
   } catch {
     stale.hidden = false;
+  } finally {
+    running = false;
+    if (again) later(AFTER_EVENT_MS);
+    again = false;
   }
 }
 
@@ -76,15 +99,39 @@ function later(ms) {
   if (due === null) due = setTimeout(refresh, ms);
 }
 
+// An event that comes while an update is due or under way may not be in it, so another one follows.
+function soon() {
+  if (due === null && !running) later(AFTER_EVENT_MS);
+  else again = true;
+}
+
 // --- The event stream ---
 
-const events = new EventSource(script.dataset.events);
-for (const kind of [...script.dataset.kinds.split(" "), "reset"]) events.addEventListener(kind, () => later(AFTER_EVENT_MS));
-// The browser connects again by itself, and continues after the last event.
-events.onerror = () => later(AFTER_EVENT_MS);
-events.onopen = () => later(AFTER_EVENT_MS);
-setInterval(() => later(0), AT_LEAST_EVERY_MS);
-document.addEventListener("visibilitychange", () => later(0));
+let events = null;
+
+function follow() {
+  if (document.hidden || events) return;
+  events = new EventSource(script.dataset.events);
+  for (const kind of [...script.dataset.kinds.split(" "), "reset"]) events.addEventListener(kind, soon);
+  events.onopen = soon;
+  events.onerror = () => {
+    // The browser connects again by itself, unless it was refused.
+    if (events?.readyState === EventSource.CLOSED) events = null;
+    soon();
+  };
+}
+
+function tick() {
+  follow();
+  later(0);
+}
+
+follow();
+setInterval(tick, AT_LEAST_EVERY_MS);
+document.addEventListener("visibilitychange", () => {
+  // A hidden tab holds no connection, of which browsers have few.
+  if (document.hidden) { events?.close(); events = null; } else tick();
+});
 
 // --- Times ---
 
