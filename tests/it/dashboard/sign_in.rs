@@ -242,7 +242,7 @@ async fn a_sign_in_belongs_to_one_browser() {
 
 #[tokio::test]
 async fn when_github_answers_wrongly_once_nobody_is_signed_in_and_the_next_attempt_works() {
-    let bench = Bench::new(Duration::from_secs(1)).await;
+    let bench = Bench::new(Duration::from_secs(3)).await;
     let wrong = [
         FaultKind::ServerError { status: 503 },
         FaultKind::Refused { status: 404 },
@@ -250,7 +250,7 @@ async fn when_github_answers_wrongly_once_nobody_is_signed_in_and_the_next_attem
         FaultKind::BadCredentials,
         FaultKind::Reset,
         FaultKind::Truncated,
-        FaultKind::Slow { ms: 3_000 },
+        FaultKind::Slow { ms: 8_000 },
         FaultKind::LostAnswer { as_502: false },
         FaultKind::Scripted { body: serde_json::json!({ "error": "bad_verification_code" }) },
     ];
