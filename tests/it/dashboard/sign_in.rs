@@ -2,7 +2,7 @@
 
 use crate::protocol::sse::meddle;
 use crate::support::database::Db;
-use crate::support::github::sandbox;
+use crate::support::github::{sandbox, wrong_answers};
 use crate::support::pool::{ADMIN, Pool, START};
 use owp_base::clock::Clock;
 use owp_engine::{GitHubSide, Settings, sign_in_url};
@@ -243,17 +243,8 @@ async fn a_sign_in_belongs_to_one_browser() {
 #[tokio::test]
 async fn when_github_answers_wrongly_once_nobody_is_signed_in_and_the_next_attempt_works() {
     let bench = Bench::new(Duration::from_secs(3)).await;
-    let wrong = [
-        FaultKind::ServerError { status: 503 },
-        FaultKind::Refused { status: 404 },
-        FaultKind::Refused { status: 403 },
-        FaultKind::BadCredentials,
-        FaultKind::Reset,
-        FaultKind::Truncated,
-        FaultKind::Slow { ms: 8_000 },
-        FaultKind::LostAnswer { as_502: false },
-        FaultKind::Scripted { body: serde_json::json!({ "error": "bad_verification_code" }) },
-    ];
+    let rejected = FaultKind::Scripted { body: json!({ "error": "bad_verification_code" }) };
+    let wrong: Vec<FaultKind> = wrong_answers(8_000).into_iter().chain([rejected]).collect();
     for (method, path) in [("POST", "/login/oauth/access_token"), ("GET", "/user")] {
         for kind in wrong.clone() {
             let browser = bench.browser();

@@ -1,11 +1,12 @@
 //! Acts on the pages: the commands of comments, with the permission that GitHub reports at that moment, in the same words.
 
 use crate::support::database::{Db, on_both};
+use crate::support::github::wrong_answers;
 use crate::support::world::{REPO, World};
 use owp_engine::{Seen, SignedIn, Told, text_mark};
 use owp_pool::command::{BudgetChange, Command};
 use owp_pool::{Span, Timestamp};
-use owp_sandbox::{Fault, FaultKind, Role};
+use owp_sandbox::{Fault, Role};
 
 on_both!(
     a_maintainer_does_on_a_page_what_a_comment_does,
@@ -163,17 +164,7 @@ async fn one_wrong_answer_of_github_allows_no_act(db: Db) {
     let (ada, mona) = (signed_in(&w, "ada"), signed_in(&w, "mona"));
     w.github.add_collaborator(REPO, "mona", Role::Write).unwrap();
     w.task("Mend the engine", &[]).await;
-    let kinds = [
-        FaultKind::ServerError { status: 502 },
-        FaultKind::Refused { status: 404 },
-        FaultKind::Refused { status: 403 },
-        FaultKind::BadCredentials,
-        FaultKind::Reset,
-        FaultKind::Truncated,
-        FaultKind::Slow { ms: 6_000 },
-        FaultKind::LostAnswer { as_502: false },
-    ];
-    for kind in db.some(kinds) {
+    for kind in db.some(wrong_answers(6_000)) {
         for who in [&ada, &mona] {
             w.github.fault(Fault::next(kind.clone()).on("GET", "/permission"));
             let pause = Command::Pause { secs: None, reason: None };
