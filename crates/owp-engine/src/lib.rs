@@ -45,7 +45,7 @@ pub use services::{
 pub use sign_in::{NewSession, SignedIn};
 pub use views::board::{Held, TaskBoard, TaskStory};
 pub use views::my_work::{MyWork, MyWorker};
-pub use views::overview::{OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
+pub use views::overview::{ONLINE, OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
 pub use workers::contributors::{

@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::workers::contributors::secret_hash;
 use data_encoding::BASE64URL_NOPAD;
 use owp_github::client::{GitHubError, SignIn, SignInSecrets, UserRef};
-use owp_pool::{Span, Timestamp};
+use owp_pool::Span;
 use owp_store::{Scope, SessionOwner, SessionRow, transaction};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -46,9 +46,7 @@ impl SignedIn {
 pub struct NewSession {
     /// The secret for the browser's cookie.
     pub secret: SecretString,
-    /// Time at which the session ends by itself.
-    pub expires_at: Timestamp,
-    /// Time until then.
+    /// Time after which it ends by itself.
     pub lasts: Span,
 }
 
@@ -105,18 +103,16 @@ impl Sessions<'_> {
     async fn open(&self, owner: SessionOwner, lasts: Span) -> Result<NewSession, EngineError> {
         let secret = SecretString::from(BASE64URL_NOPAD.encode(&self.store().entropy().bytes::<32>()));
         let hash = secret_hash(secret.expose_secret());
-        let expires_at = self
-            .write(
-                Scope::global(),
-                transaction!(|tx| {
-                    tx.sessions().forget_ended(ENDED_AT_ONCE).await?;
-                    let expires_at = tx.now() + lasts;
-                    tx.sessions().insert(&hash, &SessionRow { owner, expires_at }).await?;
-                    Ok(expires_at)
-                }),
-            )
-            .await?;
-        Ok(NewSession { secret, expires_at, lasts })
+        self.write(
+            Scope::global(),
+            transaction!(|tx| {
+                tx.sessions().forget_ended(ENDED_AT_ONCE).await?;
+                let expires_at = tx.now() + lasts;
+                Ok(tx.sessions().insert(&hash, &SessionRow { owner, expires_at }).await?)
+            }),
+        )
+        .await?;
+        Ok(NewSession { secret, lasts })
     }
 
     /// Returns who is signed in with this secret. `admin_token` is the one in force: a session that another one opened

@@ -43,8 +43,6 @@ statements! {
     // Indexes deliveries_order and deliveries_processing.
     DELIVERIES_PENDING = "SELECT (SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'pending')
         + (SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'processing')";
-    // Index deliveries_dead.
-    DELIVERIES_DEAD = "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries WHERE state = 'dead'";
     DELIVERIES_PURGE = "DELETE FROM deliveries WHERE state IN ('done', 'dead') AND received_at < $1";
     // Comment ids are unique across all of GitHub; index commands_done_comment.
     COMMANDS_OF = "SELECT CAST(COUNT(*) AS BIGINT) FROM commands_done WHERE comment_id = $1";
@@ -181,11 +179,6 @@ impl Deliveries<'_> {
     /// Marks a taken delivery as dead. Returns false if it was taken over, and then changes nothing.
     pub async fn bury(&mut self, taken: &Delivery, why: &str) -> Result<bool, StoreError> {
         Ok(self.run(held(DELIVERY_DEAD, taken).bind(why)).await? == 1)
-    }
-
-    /// Counts dead deliveries.
-    pub async fn count_dead(&mut self) -> Result<i64, StoreError> {
-        self.number(query(DELIVERIES_DEAD)).await
     }
 
     /// Counts deliveries that are pending or in progress.

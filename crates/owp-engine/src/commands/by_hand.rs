@@ -184,7 +184,7 @@ impl Operator<'_> {
             comment_id: 0,
             author: Account { id, login, is_bot: false },
             lines: Vec::new(),
-            said_at: self.read(transaction!(|tx| Ok(tx.now()))).await?.min(seen),
+            said_at: self.views().now().await?.min(seen),
             permission: Permission::Admin,
             reads: None,
             named,

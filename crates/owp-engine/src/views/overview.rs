@@ -12,7 +12,7 @@ use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker is online for this long after its last call.
-pub(crate) const ONLINE: Span = Span::secs(90);
+pub const ONLINE: Span = Span::secs(90);
 const EVENTS: i64 = 30;
 const LETTERS: i64 = 20;
 /// Repositories of one page.
@@ -109,6 +109,11 @@ impl Views<'_> {
     pub async fn reach_database(&self) -> Result<(), EngineError> {
         // A snapshot starts with a query for the database's time.
         self.read(transaction!(|_| Ok(()))).await
+    }
+
+    /// Returns the time as the database's clock has it.
+    pub async fn now(&self) -> Result<Timestamp, EngineError> {
+        self.read(transaction!(|tx| Ok(tx.now()))).await
     }
 
     /// Returns the figures of the whole pool.

@@ -2,6 +2,7 @@
 //! page that it came from.
 
 use super::forms::Form;
+use super::parts::counted;
 use super::session::{self, Reader};
 use crate::http::ApiState;
 use crate::http::browser::from_elsewhere;
@@ -148,14 +149,13 @@ async fn carry_out(
         }
         Act::Close(reason) => operator.close_task(id()?, reason, None).await.map(|()| "The task is closed.".to_owned()),
         Act::Reopen => operator.reopen_task(id()?, None).await.map(|()| "The task is ready again.".to_owned()),
-        Act::Remove => operator.remove_repo(repo).await.map(|closed| {
-            format!("{repo} is removed, with {closed} waiting {}.", if closed == 1 { "task" } else { "tasks" })
-        }),
+        Act::Remove => operator
+            .remove_repo(repo)
+            .await
+            .map(|closed| format!("{repo} is removed, with {}.", counted(closed, "waiting task", "waiting tasks"))),
         Act::RevokeWorker { id, reason } => {
             let ended = api.engine.workers().revoke_worker(&WorkerId::new(id), reason).await;
-            ended.map(|ended| {
-                format!("The worker is revoked; {ended} {} ended.", if ended == 1 { "lease" } else { "leases" })
-            })
+            ended.map(|ended| format!("The worker is revoked; {} ended.", counted(ended, "lease", "leases")))
         }
         Act::Retry { issue, key } => {
             let retried = api.engine.comments().retry_comment(repo, issue, key, None).await;

@@ -1,7 +1,7 @@
 //! The page at `/events`: the latest events, and the list of events on other pages.
 
 use super::layout::{Section, dashboard};
-use super::parts::{self, Now, encoded};
+use super::parts::{self, Now};
 use super::reply::{Ask, Rendered};
 use super::sentences::sentence;
 use super::session::Reader;
@@ -71,10 +71,7 @@ async fn render(api: &ApiState, reader: &Reader, view: FeedView, kind: &str, rep
 }
 
 fn json_address(kind: &str, repo: &str) -> String {
-    format!("/v1/events?last=100&kind={}&repo={}", encoded(kind), encoded(repo))
-        .replace("&kind=&", "&")
-        .trim_end_matches("&repo=")
-        .to_owned()
+    parts::address("/v1/events", &[("last", "100"), ("kind", kind), ("repo", repo)])
 }
 
 fn form(kind: &str, repo: &str) -> Markup {

@@ -71,6 +71,15 @@ impl Target<'_> {
             }
         }
     }
+
+    /// Renders the form that has a comment on an issue sent again.
+    pub(super) fn retry(&self, issue: i64, key: &str) -> Markup {
+        let fields = html! {
+            input type="hidden" name="issue" value=(issue);
+            input type="hidden" name="key" value=(key);
+        };
+        self.act("retry", "Send again", &fields)
+    }
 }
 
 /// Renders the mark of the text that the page shows.

@@ -31,37 +31,15 @@ impl Section {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// Returns its name, its path, and the key that leads there after `g`.
+    fn entry(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Overview => "Overview",
-            Self::Tasks => "Tasks",
-            Self::Leases => "Leases",
-            Self::Events => "Events",
-            Self::MyWork => "My work",
-            Self::Operations => "Operations",
-        }
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Overview => "/",
-            Self::Tasks => "/tasks",
-            Self::Leases => "/leases",
-            Self::Events => "/events",
-            Self::MyWork => "/me",
-            Self::Operations => "/operations",
-        }
-    }
-
-    /// The key that leads there after `g`.
-    fn key(self) -> &'static str {
-        match self {
-            Self::Overview => "o",
-            Self::Tasks => "t",
-            Self::Leases => "l",
-            Self::Events => "e",
-            Self::MyWork => "m",
-            Self::Operations => "p",
+            Self::Overview => ("Overview", "/", "o"),
+            Self::Tasks => ("Tasks", "/tasks", "t"),
+            Self::Leases => ("Leases", "/leases", "l"),
+            Self::Events => ("Events", "/events", "e"),
+            Self::MyWork => ("My work", "/me", "m"),
+            Self::Operations => ("Operations", "/operations", "p"),
         }
     }
 }
@@ -128,9 +106,9 @@ fn frame(section: Option<Section>, title: &str, reader: Option<&Reader>, head: &
                     div.bar-top {
                         a.brand href="/" { "OWP Pool" }
                         nav aria-label="Pages" {
-                            @for entry in Section::ALL.into_iter().filter(|entry| entry.is_for(reader)) {
-                                a href=(entry.path()) data-key=(entry.key())
-                                    aria-current=[(section == Some(entry)).then_some("page")] { (entry.name()) }
+                            @for own in Section::ALL.into_iter().filter(|own| own.is_for(reader)) {
+                                @let (name, path, key) = own.entry();
+                                a href=(path) data-key=(key) aria-current=[(section == Some(own)).then_some("page")] { (name) }
                             }
                             a href="/docs" { "API" }
                         }

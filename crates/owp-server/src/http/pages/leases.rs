@@ -1,7 +1,7 @@
 //! The page at `/leases`: who holds what until when, a lane for each worker on one axis of time.
 
 use super::layout::{Section, dashboard};
-use super::parts::{self, Now};
+use super::parts::{self, Now, counted};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
 use crate::http::ApiState;
@@ -9,9 +9,9 @@ use crate::http::problem::Failure;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use owp_engine::{Held, LiveLeaseRow, TaskView};
+use owp_engine::{Held, LiveLeaseRow, ONLINE, TaskView};
+use owp_pool::Timestamp;
 use owp_pool::lease::LeaseState;
-use owp_pool::{Span, Timestamp};
 use std::collections::BTreeMap;
 
 /// Height of one lease and distance to the next, in the drawing's units.
@@ -19,8 +19,6 @@ const LEASE_HEIGHT: usize = 8;
 const LEASE_STEP: usize = 10;
 /// Width of the drawing, in its units.
 const WIDTH: i64 = 1_000;
-/// Silence after which a worker counts as gone.
-const ONLINE: Span = Span::secs(90);
 
 /// What one worker holds.
 #[derive(Default)]
@@ -79,10 +77,6 @@ fn body(held: &Held, now: Now) -> Markup {
             p.empty { "Nobody holds a task." }
         }
     }
-}
-
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// Groups what is held by worker, the earliest deadline first, and then those with reviews alone.
@@ -185,7 +179,7 @@ fn drawing(name: &str, leases: &[&LiveLeaseRow], axis: &Axis, now: Now) -> Marku
 mod tests {
     use super::*;
     use owp_pool::lease::{Lease, Via};
-    use owp_pool::{Epoch, LeaseId, Person, RepoId, TaskId, WorkerId};
+    use owp_pool::{Epoch, LeaseId, Person, RepoId, Span, TaskId, WorkerId};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 

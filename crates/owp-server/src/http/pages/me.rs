@@ -13,10 +13,7 @@ use maud::{Markup, html};
 use owp_engine::{Explanation, MyWork, MyWorker, RepoReputation, SignedIn, TaskView};
 use owp_pool::Refusal;
 use owp_pool::task::TaskState;
-use owp_pool::text::tidy_line;
 
-/// Titles are truncated to this length.
-const TITLE_MAX_CHARS: usize = 80;
 /// Most tasks of each list.
 const SHOWN: usize = 15;
 
@@ -50,8 +47,7 @@ fn held(tasks: &[TaskView], now: Now) -> Markup {
                 li {
                     // The pages of private repositories are the operator's.
                     @if view.private {
-                        @if let Some(issue) = view.task.issue { "#" (issue) " " }
-                        (tidy_line(&view.task.title, TITLE_MAX_CHARS)) " in " (view.repo)
+                        (parts::task_name(view.task.issue, &view.task.title)) " in " (view.repo)
                     } @else {
                         (parts::task_link(view.task.id.as_str(), view.task.issue, &view.task.title)) " in "
                         (parts::repo_link(&view.repo))

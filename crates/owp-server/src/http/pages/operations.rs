@@ -67,24 +67,12 @@ fn dead_letters(letters: &[DeadLetter], reader: &Reader, now: Now) -> Markup {
                     li {
                         (ago(letter.died_at, now)) " " (parts::repo_link(&letter.repo_name)) " #" (letter.issue) ": "
                         (tidy_line(&letter.why, 300))
-                        (retry(letter, reader, now))
+                        (Target { reader, repo: &letter.repo_name, task: None, back: BACK, now }.retry(letter.issue, &letter.key))
                     }
                 }
             }
         }
     }
-}
-
-fn retry(letter: &DeadLetter, reader: &Reader, now: Now) -> Markup {
-    let target = Target { reader, repo: &letter.repo_name, task: None, back: BACK, now };
-    target.act(
-        "retry",
-        "Send again",
-        &html! {
-            input type="hidden" name="issue" value=(letter.issue);
-            input type="hidden" name="key" value=(letter.key);
-        },
-    )
 }
 
 fn github(quotas: &BTreeMap<String, i64>) -> Markup {

@@ -3,7 +3,7 @@
 use super::forms::Target;
 use super::gauge::gauge;
 use super::layout::{Section, dashboard};
-use super::parts::{Now, capital, prose, rough, state_words};
+use super::parts::{Now, capital, counted, prose, rough, state_words};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
 use super::{events, parts};
@@ -88,26 +88,22 @@ fn needs_a_person(overview: &Overview, now: Timestamp) -> Vec<Markup> {
     }
     if totals.workers_online == 0 && ready > 0 {
         found.push(html! {
-            "No worker is online, and " a href="/tasks?state=ready" { (number(ready, "task is", "tasks are")) " ready" } "."
+            "No worker is online, and " a href="/tasks?state=ready" { (counted(ready, "task is", "tasks are")) " ready" } "."
         });
     }
     if let Some(age) = late(totals.oldest_delivery) {
-        found.push(html! { (number(totals.pending_deliveries, "delivery waits", "deliveries wait")) ", the oldest for " (rough(age)) "." });
+        found.push(html! { (counted(totals.pending_deliveries, "delivery waits", "deliveries wait")) ", the oldest for " (rough(age)) "." });
     }
     if let Some(age) = late(totals.oldest_comment) {
-        found.push(html! { (number(totals.open_comments, "comment is", "comments are")) " not on GitHub yet, the oldest for " (rough(age)) "." });
+        found.push(html! { (counted(totals.open_comments, "comment is", "comments are")) " not on GitHub yet, the oldest for " (rough(age)) "." });
     }
     if totals.dead_comments > 0 {
-        found.push(html! { (number(totals.dead_comments, "comment was", "comments were")) " given up; " code { "owp admin comments" } " lists them." });
+        found.push(html! { (counted(totals.dead_comments, "comment was", "comments were")) " given up; " code { "owp admin comments" } " lists them." });
     }
     if totals.dead_deliveries > 0 {
-        found.push(html! { (number(totals.dead_deliveries, "delivery was", "deliveries were")) " given up; the log says why." });
+        found.push(html! { (counted(totals.dead_deliveries, "delivery was", "deliveries were")) " given up; the log says why." });
     }
     found
-}
-
-fn number(n: i64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 fn figures(totals: &Totals) -> Markup {
@@ -234,23 +230,13 @@ fn undelivered(letters: &[Undelivered], now: Now, reader: &Reader) -> Markup {
                         li {
                             (parts::ago(letter.at, now)) " "
                             (parts::repo_link(&letter.repo)) " #" (letter.issue) ": " (letter.why) "."
-                            @if reader.is_operator() { (retry(letter, reader, now)) }
+                            @if reader.is_operator() { (Target { reader, repo: &letter.repo, task: None, back: "/", now }.retry(letter.issue, &letter.key)) }
                         }
                     }
                 }
             }
         }
     }
-}
-
-/// Renders the operator's form for sending a dead letter again.
-fn retry(letter: &Undelivered, reader: &Reader, now: Now) -> Markup {
-    let target = Target { reader, repo: &letter.repo, task: None, back: "/", now };
-    let fields = html! {
-        input type="hidden" name="issue" value=(letter.issue);
-        input type="hidden" name="key" value=(letter.key);
-    };
-    target.act("retry", "Send again", &fields)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use owp_engine::TaskView;
 use owp_pool::task::TaskState;
 use owp_pool::text::tidy_line;
 use owp_pool::{Refusal, Span, Timestamp};
+use std::fmt::Display;
 
 /// Titles are truncated to this length.
 const TITLE_MAX_CHARS: usize = 80;
@@ -43,6 +44,12 @@ pub(super) fn rough(span: Span) -> String {
         86_400..172_800 => "1 day".to_owned(),
         _ => format!("{} days", secs / 86_400),
     }
+}
+
+/// Returns a number with the words for one or for many.
+pub(super) fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, one: &str, many: &str) -> String {
+    let noun = if n == N::from(1) { one } else { many };
+    format!("{n} {noun}")
 }
 
 /// Renders a sentence; words between backticks become code.
@@ -105,18 +112,28 @@ pub(super) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// Returns an address with the parameters that have a value.
+pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
+    let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
 /// Renders a link to a repository's page.
 pub(super) fn repo_link(name: &str) -> Markup {
     html! { a href=(repo_path(name)) { (name) } }
 }
 
-/// Renders a link to a task's page, such as `#12 Fix the login`, shortened.
+/// Renders a link to a task's page.
 pub(super) fn task_link(id: &str, issue: Option<i64>, title: &str) -> Markup {
+    html! { a.task href=(task_path(id)) { (task_name(issue, title)) } }
+}
+
+/// Renders a task's name, such as `#12 Fix the login`, shortened.
+pub(super) fn task_name(issue: Option<i64>, title: &str) -> Markup {
     html! {
-        a.task href=(task_path(id)) {
-            @if let Some(issue) = issue { "#" (issue) " " }
-            (tidy_line(title, TITLE_MAX_CHARS))
-        }
+        @if let Some(issue) = issue { "#" (issue) " " }
+        (tidy_line(title, TITLE_MAX_CHARS))
     }
 }
 

@@ -37,7 +37,7 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
     let repo = views.show_repo(name.clone(), reader.is_operator()).await?;
     let may_act = reader.may_act(api, &repo.name).await?;
     let policy = api.engine.policies().show_policy(&name).await?;
-    let now = Now(views.totals().await?.now);
+    let now = Now(views.now().await?);
     let body = html! {
         section aria-labelledby="budget" {
             h2 id="budget" { "Review budget" }

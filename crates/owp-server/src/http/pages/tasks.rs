@@ -84,9 +84,7 @@ impl Wanted {
             ("issue", &self.issue),
             ("cursor", after.unwrap_or_default()),
         ];
-        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        if query.is_empty() { "/tasks".to_owned() } else { format!("/tasks?{}", query.join("&")) }
+        parts::address("/tasks", &pairs)
     }
 
     /// Names the list that its cursors belong to.
@@ -119,7 +117,7 @@ async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, after: String)
             api.engine.views().task_board(filter, after, PAGE).await?
         }
         None => {
-            let now = api.engine.views().totals().await?.now;
+            let now = api.engine.views().now().await?;
             TaskBoard { now, tasks: Vec::new(), next: None }
         }
     };
