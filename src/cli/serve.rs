@@ -245,6 +245,7 @@ async fn serve(
         github,
         settings: Settings {
             rate_limit: config.rate_limit,
+            sign_in_required: config.sign_in_required,
             trusted_proxies: config.trusted_proxies,
             feed: FeedSettings { replay: config.events_replay, ..FeedSettings::default() },
             redeliver_at,

@@ -76,6 +76,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "Set to `1` to let anyone who can reach the pool take tasks from manual repositories, even without a linked GitHub account. Default: off, and on while only this machine can reach the pool: it listens on loopback, and has no public address, GitHub App or trusted proxies.",
     ),
     (
+        "OWP_SIGN_IN_REQUIRED",
+        "Set to `1` to show pages and lists only to people who are signed in, to workers and to the operator. Default: everybody who reaches the pool sees its public repositories.",
+    ),
+    (
         "OWP_RATE_LIMIT",
         "Requests per second and burst allowed for one token, such as `20/100` (the default), or `off`. An address is allowed ten times as many.",
     ),
@@ -177,6 +181,8 @@ pub struct ServeConfig {
     pub exposed: bool,
     /// True if manual repositories serve workers that are neither linked nor invited.
     pub open_registration: bool,
+    /// True if only people who are signed in, workers and the operator see pages and lists.
+    pub sign_in_required: bool,
     /// Rate limit of one token; `None` disables it.
     pub rate_limit: Option<RateLimit>,
     /// Proxies whose `X-Forwarded-For` is trusted.
@@ -232,6 +238,7 @@ impl ServeConfig {
             credentials_file: credentials_file(env),
             exposed,
             open_registration: switch(env, "OWP_OPEN_REGISTRATION")?.unwrap_or(!exposed),
+            sign_in_required: switch(env, "OWP_SIGN_IN_REQUIRED")?.unwrap_or(false),
             rate_limit: env.get("OWP_RATE_LIMIT").map_or(Ok(Some(RateLimit::USUAL)), |text| RateLimit::parse(&text))?,
             trusted_proxies,
             events_replay: events_replay(env)?,

@@ -162,6 +162,7 @@ fn values_that_make_no_sense_are_named() {
     for (name, value) in [
         ("OWP_LISTEN", "8787"),
         ("OWP_OPEN_REGISTRATION", "yes please"),
+        ("OWP_SIGN_IN_REQUIRED", "sometimes"),
         ("OWP_COUNT_EVERY", "soon"),
         ("OWP_WATCH_EVERY", "often"),
         ("OWP_DOWNTIME_AFTER", "a nap"),

@@ -66,7 +66,8 @@ use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
-    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, KeptAnswer, LiveLeaseRow, TaskFilter, because,
+    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, KeptAnswer, LiveLeaseRow, ReadAccess, TaskFilter,
+    because,
 };
 
 use owp_store::{Committed, Scope, Store, transaction};
@@ -139,6 +140,8 @@ pub struct Settings {
     pub downtime_after: Span,
     /// True when manual repositories serve unknown workers.
     pub open_registration: bool,
+    /// True when pages and lists are shown only to people who are signed in, to workers and to the operator.
+    pub sign_in_required: bool,
     /// Rate limit of one token; `None` for no limit.
     pub rate_limit: Option<RateLimit>,
     /// Proxies trusted to report a client's address.
@@ -165,6 +168,7 @@ impl Default for Settings {
             redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
             open_registration: true,
+            sign_in_required: false,
             rate_limit: None,
             trusted_proxies: Vec::new(),
             feed: FeedSettings::default(),
@@ -199,6 +203,7 @@ struct Inner {
     progress: views::progress::Progress,
     stalled: scheduling::schedule::StalledRepos,
     may_act: commands::by_hand::MayAct,
+    lookups: workers::readers::Lookups,
     policies: policy::reads::PolicyReads,
     watched: reconcile::watch::LastChanges,
     hub: Hub,
@@ -235,6 +240,7 @@ impl Engine {
             progress: views::progress::Progress::default(),
             stalled: scheduling::schedule::StalledRepos::default(),
             may_act: commands::by_hand::MayAct::default(),
+            lookups: workers::readers::Lookups::default(),
             policies: policy::reads::PolicyReads::default(),
             watched: reconcile::watch::LastChanges::default(),
             hub: Hub::new(),

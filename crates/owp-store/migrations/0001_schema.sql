@@ -103,6 +103,7 @@ CREATE TABLE repositories (
 );
 CREATE UNIQUE INDEX repositories_github ON repositories (github_id) WHERE github_id IS NOT NULL;
 CREATE UNIQUE INDEX repositories_name ON repositories (name_key);
+CREATE INDEX repositories_private ON repositories (name_key) WHERE private = 1;
 CREATE INDEX repositories_sync ON repositories (sync_due_at) WHERE managed = 1 AND inactive IS NULL;
 CREATE INDEX repositories_inactive ON repositories (inactive_since) WHERE inactive IS NOT NULL;
 CREATE INDEX repositories_watch ON repositories (watch_due_at) WHERE managed = 1 AND inactive IS NULL;

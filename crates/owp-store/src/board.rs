@@ -1,6 +1,7 @@
 //! Rows for the dashboard beyond those of lists: live leases with their tasks, a task's place in its queue, and the
 //! events of one task.
 
+use super::access::{ReadAccess, readable};
 use super::columns::columns;
 use super::error::StoreError;
 use super::events::{EventRow, event_row};
@@ -17,8 +18,8 @@ statements! {
     LEASES_LIVE = concat!("SELECT ", columns!(leases, "l."), ", r.name AS repo_name, t.issue, t.title,
         w.name AS worker_name, w.last_seen, p.login FROM leases l CROSS JOIN repositories r CROSS JOIN tasks t
         CROSS JOIN workers w LEFT JOIN people p ON p.person = l.person
-        WHERE l.ended_at IS NULL AND r.id = l.repo_id AND r.private <= $1 AND t.id = l.task_id AND w.id = l.worker_id
-        ORDER BY l.expires_at, l.id LIMIT $2");
+        WHERE l.ended_at IS NULL AND r.id = l.repo_id AND ", readable!("r.", "$2", "$3", "$4"), " AND t.id = l.task_id AND w.id = l.worker_id
+        ORDER BY l.expires_at, l.id LIMIT $1");
     // Index tasks_queue. `+ 0` and `|| ''`: see TASKS_BY_CLASS.
     TASKS_AHEAD = "SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 AS one FROM tasks x JOIN tasks t ON t.id = $1
         WHERE x.repo_id = $2 AND x.state = 'ready' AND (x.rank, x.id) < (t.rank + 0, t.id || '') LIMIT $3) AS ahead";
@@ -49,9 +50,9 @@ pub struct LiveLeaseRow {
 }
 
 impl Leases<'_> {
-    /// Returns live leases, the earliest expiry first, at most `limit`; those of private repositories on request.
-    pub async fn live_by_expiry(&mut self, private: bool, limit: i64) -> Result<Vec<LiveLeaseRow>, StoreError> {
-        let find = query(LEASES_LIVE).bind(i64::from(private)).bind(limit);
+    /// Returns live leases of the repositories that `access` covers, the earliest expiry first, at most `limit`.
+    pub async fn live_by_expiry(&mut self, access: &ReadAccess, limit: i64) -> Result<Vec<LiveLeaseRow>, StoreError> {
+        let find = access.bind(query(LEASES_LIVE).bind(limit), self.now());
         self.all(find).await?.iter().map(live_lease_row).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Dead letters: wanted comments that could not be delivered, for the operator to read and retry.
 
+use super::access::{ReadAccess, readable};
 use super::error::StoreError;
 use super::nouns::Comments;
 use super::statement::{Row, query};
@@ -9,10 +10,10 @@ use std::collections::BTreeSet;
 
 statements! {
     // Index wanted_comments_dead, read backwards.
-    DEAD_PAGE = "SELECT c.repo_id, c.issue, c.key, c.error, c.body, c.died_at, r.name AS repo_name
+    DEAD_PAGE = concat!("SELECT c.repo_id, c.issue, c.key, c.error, c.body, c.died_at, r.name AS repo_name
         FROM wanted_comments c JOIN repositories r ON r.id = c.repo_id
-        WHERE c.state = 'dead' AND r.private <= $1 AND (c.died_at, c.repo_id, c.issue, c.key) < ($2, $3, $4, $5)
-        ORDER BY c.died_at DESC, c.repo_id DESC, c.issue DESC, c.key DESC LIMIT $6";
+        WHERE c.state = 'dead' AND ", readable!("r.", "$6", "$7", "$8"), " AND (c.died_at, c.repo_id, c.issue, c.key) < ($1, $2, $3, $4)
+        ORDER BY c.died_at DESC, c.repo_id DESC, c.issue DESC, c.key DESC LIMIT $5");
     // The create of a retried comment may have succeeded without a response. `attempt_at` makes the sender look for it.
     DEAD_RETRY = "UPDATE wanted_comments SET state = 'pending', attempts = 0, due_at = $4, died_at = NULL, rewritten = 0,
         absences = 0, attempt_at = CASE WHEN comment_id IS NULL THEN created_at ELSE NULL END
@@ -67,17 +68,18 @@ impl DeadLetter {
 }
 
 impl Comments<'_> {
-    /// Returns dead letters after a position, newest first. `private` includes those of private repositories.
+    /// Returns dead letters of the repositories that `access` covers after a position, newest first.
     pub async fn dead_letters(
         &mut self,
         after: Option<&DeadPlace>,
         limit: i64,
-        private: bool,
+        access: &ReadAccess,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let first = DeadPlace { died_at: Timestamp(i64::MAX), repo: String::new(), issue: 0, key: String::new() };
         let after = after.unwrap_or(&first);
-        let page = query(DEAD_PAGE).bind(i64::from(private)).bind(after.died_at.0).bind(after.repo.clone());
-        let rows = self.all(page.bind(after.issue).bind(after.key.clone()).bind(limit)).await?;
+        let page = query(DEAD_PAGE).bind(after.died_at.0).bind(after.repo.clone()).bind(after.issue);
+        let page = access.bind(page.bind(after.key.clone()).bind(limit), self.now());
+        let rows = self.all(page).await?;
         rows.iter().map(letter).collect()
     }
 

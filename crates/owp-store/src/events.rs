@@ -1,5 +1,6 @@
 //! Audit events: one hash chain per repository, and one for events without a repository (invariant 11).
 
+use super::access::{ReadAccess, readable};
 use super::bound::bound;
 use super::columns::columns;
 use super::dialect::Dialect;
@@ -30,8 +31,8 @@ statements! {
     EVENTS_RECENT = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain ORDER BY e.id DESC LIMIT $1");
     // Only the latest events, so that hidden ones do not cause a scan of the whole table.
-    EVENTS_PUBLIC = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM (SELECT ", columns!(events), " FROM events ORDER BY id DESC LIMIT 500) e
-        JOIN repositories r ON r.id = e.chain WHERE r.private = 0 ORDER BY e.id DESC LIMIT $1");
+    EVENTS_READABLE = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM (SELECT ", columns!(events), " FROM events ORDER BY id DESC LIMIT 500) e
+        JOIN repositories r ON r.id = e.chain WHERE ", readable!("r.", "$2", "$3", "$4"), " ORDER BY e.id DESC LIMIT $1");
     CHAIN_ANCHOR = "SELECT seq, hash FROM chain_anchors WHERE chain = $1";
     EVENTS_CHAIN = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e
         LEFT JOIN repositories r ON r.id = e.chain WHERE e.chain = $1 ORDER BY e.seq");
@@ -185,9 +186,14 @@ impl Events<'_> {
         self.all(query(EVENTS_RECENT).bind(limit)).await?.iter().map(event_row).collect()
     }
 
-    /// Returns the latest events of public repositories, newest first.
-    pub async fn recent_public(&mut self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
-        self.all(query(EVENTS_PUBLIC).bind(limit)).await?.iter().map(event_row).collect()
+    /// Returns the latest events that `access` covers, newest first: of its repositories, and with access to everything
+    /// also those without one.
+    pub async fn recent_for(&mut self, access: &ReadAccess, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        if access.is_everything() {
+            return self.recent(limit).await;
+        }
+        let find = access.bind(query(EVENTS_READABLE).bind(limit), self.now());
+        self.all(find).await?.iter().map(event_row).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Store::write`] is the only way to change data; [`Store::read`] runs on a snapshot. Statements are constants with
 //! one SQL text for both engines. `dialect` holds the exceptions and the reason for each.
 
+mod access;
 mod agents;
 mod ahead;
 mod apart;
@@ -59,6 +60,7 @@ mod uptime;
 mod wanted;
 mod workers;
 
+pub use access::ReadAccess;
 pub use ahead::Ahead;
 pub use audit::AuditRow;
 pub use board::LiveLeaseRow;

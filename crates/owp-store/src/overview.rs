@@ -64,6 +64,7 @@ impl super::Store {
     /// Returns every statement of the crate with its name.
     pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         [
+            super::access::STATEMENTS,
             super::agents::STATEMENTS,
             super::audit::STATEMENTS,
             super::board::STATEMENTS,

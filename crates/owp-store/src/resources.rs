@@ -1,5 +1,6 @@
 //! Pages of tasks and repositories, and fields of workers and tasks beyond those the rules read.
 
+use super::access::{ReadAccess, readable};
 use super::columns::columns;
 use super::error::StoreError;
 use super::leases::holder_row;
@@ -43,11 +44,11 @@ statements! {
     TASK_OWN_FIELDS = "SELECT extra FROM tasks WHERE id = $1";
     TASK_SET_OWN_FIELDS = "UPDATE tasks SET extra = $2 WHERE id = $1";
     // Leaves out repositories that were removed or whose name another repository took over.
-    REPOS_PAGE = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key > $2 AND name_key <> id
-        ORDER BY name_key LIMIT $3");
-    REPOS_PAGE_AT = concat!("SELECT ", columns!(repositories), " FROM repositories WHERE private <= $1 AND name_key <> id
-        ORDER BY name_key LIMIT $2 OFFSET $3");
-    REPOS_SHOWN = "SELECT CAST(COUNT(*) AS BIGINT) FROM repositories WHERE private <= $1 AND name_key <> id";
+    REPOS_PAGE = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE ", readable!("r.", "$3", "$4", "$5"), " AND name_key > $1 AND name_key <> id
+        ORDER BY name_key LIMIT $2");
+    REPOS_PAGE_AT = concat!("SELECT ", columns!(repositories), " FROM repositories r WHERE ", readable!("r.", "$3", "$4", "$5"), " AND name_key <> id
+        ORDER BY name_key LIMIT $1 OFFSET $2");
+    REPOS_SHOWN = concat!("SELECT CAST(COUNT(*) AS BIGINT) FROM repositories r WHERE ", readable!("r.", "$1", "$2", "$3"), " AND name_key <> id");
     REPO_REMOVE = "UPDATE repositories SET name_key = id, inactive = $2 WHERE id = $1 AND managed = 0";
     WORKER_SAID = "SELECT capabilities, extra, note, paused, created_at FROM workers WHERE id = $1";
     WORKER_RENAME = "UPDATE workers SET name = $2 WHERE id = $1";
@@ -79,8 +80,8 @@ pub struct TaskFilter {
     pub issue: Option<i64>,
     /// Only tasks that this contributor holds, or whose block or pull request waits on this contributor.
     pub holder: Option<Person>,
-    /// True to include private repositories.
-    pub private: bool,
+    /// Only tasks of repositories that this covers.
+    pub access: ReadAccess,
 }
 
 impl TaskFilter {
@@ -129,24 +130,22 @@ impl Repos<'_> {
         self.run(query(REPO_REMOVE).bind(id.as_str()).bind(why)).await.map(drop)
     }
 
-    /// Returns a page of repositories by name, after the lower-case name `after`.
-    pub async fn page(&mut self, private: bool, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
-        let page = query(REPOS_PAGE).bind(i64::from(private)).bind(after).bind(limit);
+    /// Returns a page of the repositories that `access` covers by name, after the lower-case name `after`.
+    pub async fn page(&mut self, access: &ReadAccess, after: &str, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        let page = access.bind(query(REPOS_PAGE).bind(after).bind(limit), self.now());
         self.all(page).await?.iter().map(repo_row).collect()
     }
 
-    /// Returns repositories by name, at most `limit`, leaving out the first `skipped`; private ones on request.
-    pub async fn page_at(&mut self, private: bool, skipped: i64, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
-        self.all(query(REPOS_PAGE_AT).bind(i64::from(private)).bind(limit).bind(skipped))
-            .await?
-            .iter()
-            .map(repo_row)
-            .collect()
+    /// Returns the repositories that `access` covers by name, at most `limit`, leaving out the first `skipped`.
+    pub async fn page_at(&mut self, access: &ReadAccess, skipped: i64, limit: i64) -> Result<Vec<RepoRow>, StoreError> {
+        let page = access.bind(query(REPOS_PAGE_AT).bind(limit).bind(skipped), self.now());
+        self.all(page).await?.iter().map(repo_row).collect()
     }
 
-    /// Counts the public repositories, and private ones on request.
-    pub async fn count_shown(&mut self, private: bool) -> Result<i64, StoreError> {
-        self.number(query(REPOS_SHOWN).bind(i64::from(private))).await
+    /// Counts the repositories that `access` covers.
+    pub async fn count_shown(&mut self, access: &ReadAccess) -> Result<i64, StoreError> {
+        let now = self.now();
+        self.number(access.bind(query(REPOS_SHOWN), now)).await
     }
 }
 
@@ -161,10 +160,13 @@ impl Tasks<'_> {
     ) -> Result<(Vec<ListedTask>, Option<TaskId>), StoreError> {
         let repo = match &filter.repo {
             None => None,
-            Some(name) => match self.repos().by_name(name).await?.filter(|row| filter.private || !row.private) {
-                Some(row) => Some(row.id),
-                None => return Ok((Vec::new(), None)),
-            },
+            Some(name) => {
+                match self.repos().by_name(name).await?.filter(|row| filter.access.covers(row.private, row.id.as_str()))
+                {
+                    Some(row) => Some(row.id),
+                    None => return Ok((Vec::new(), None)),
+                }
+            }
         };
         let (mut page, mut scanned) = (Vec::new(), 0);
         let mut last = if after.is_empty() { AFTER_EVERY_ID.to_owned() } else { after.to_owned() };
@@ -174,9 +176,9 @@ impl Tasks<'_> {
             let rows = self.chunk(filter, repo.as_ref(), &last, chunk).await?;
             for row in &rows {
                 let task = task_row(row)?;
-                let public = row.try_get::<i64, _>("repo_private")? == 0 || is_planted(Plant::TaskListShowsPrivate);
+                let private = row.try_get::<i64, _>("repo_private")? != 0 && !is_planted(Plant::TaskListShowsPrivate);
                 let elsewhere = repo.as_ref().is_some_and(|repo| task.repo != *repo);
-                if (filter.private || public) && !elsewhere && filter.takes(&task) {
+                if filter.access.covers(private, task.repo.as_str()) && !elsewhere && filter.takes(&task) {
                     if page.len() == limit {
                         return Ok((page, Some(TaskId::new(last))));
                     }

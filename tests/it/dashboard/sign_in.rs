@@ -19,13 +19,17 @@ use std::time::Duration;
 const REPO: &str = "acme/rocket";
 
 /// A pool beside a sandbox GitHub with a maintainer and a stranger.
-struct Bench {
-    github: Sandbox,
-    pool: Pool,
+pub(super) struct Bench {
+    pub(super) github: Sandbox,
+    pub(super) pool: Pool,
 }
 
 impl Bench {
-    async fn new(timeout: Duration) -> Self {
+    pub(super) async fn new(timeout: Duration) -> Self {
+        Self::with(timeout, Settings::default()).await
+    }
+
+    pub(super) async fn with(timeout: Duration, settings: Settings) -> Self {
         let github = Sandbox::start(sandbox(|| START)).await.unwrap();
         for login in ["mona", "ada"] {
             github.add_user(login);
@@ -42,13 +46,14 @@ impl Bench {
         let client = GitHub::new(GitHubConfig { api_url, app_id, private_key_pem, timeout, clock }).unwrap();
         let webhook_secrets = vec![SecretString::from(github.webhook_secret())];
         let side = GitHubSide { client, app_id, webhook_secrets, sign_in };
-        let pool = Pool::start_as(Db::Sqlite, Some(side), Some(ADMIN), Settings::default()).await;
+        let pool = Pool::start_as(Db::Sqlite, Some(side), Some(ADMIN), settings).await;
+        github.set_webhook_url(&format!("{}/github/webhooks", pool.running.url()));
         github.set_callback_urls(&[sign_in_url(&pool.running.url())]);
         Self { github, pool }
     }
 
     /// Waits until the pool has found the repository on GitHub and counted its pull requests.
-    async fn until_served(&self) {
+    pub(super) async fn until_served(&self) {
         for _ in 0..600 {
             let shown = self.pool.get(&format!("/v1/repos/{REPO}")).await;
             if shown.status == 200 && !shown.json()["budget"]["counted_at"].is_null() {
@@ -59,24 +64,47 @@ impl Bench {
         panic!("the repository does not appear");
     }
 
-    fn browser(&self) -> Browser {
+    /// Waits until somebody holds a task, and returns its id.
+    pub(super) async fn until_a_task_is_held(&self) -> String {
+        for _ in 0..600 {
+            let tasks = self.pool.get("/v1/tasks?state=leased").await.json()["tasks"].clone();
+            if let Some(id) = tasks[0]["task_id"].as_str() {
+                return id.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody gets a task");
+    }
+
+    /// Waits until strangers do not see the repository any more.
+    pub(super) async fn until_hidden(&self) {
+        for _ in 0..600 {
+            if self.pool.get(&format!("/v1/repos/{REPO}")).await.status == 404 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the repository is still shown");
+    }
+
+    pub(super) fn browser(&self) -> Browser {
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Browser { client, pool: self.pool.running.url(), cookies: RefCell::default() }
     }
 }
 
 /// A browser: it keeps the pool's cookies, and sends them to the pool alone.
-struct Browser {
+pub(super) struct Browser {
     client: reqwest::Client,
     pool: String,
     cookies: RefCell<BTreeMap<String, String>>,
 }
 
 /// A page, or a redirect.
-struct Shown {
-    status: u16,
-    location: String,
-    text: String,
+pub(super) struct Shown {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) text: String,
 }
 
 impl Browser {
@@ -96,7 +124,7 @@ impl Browser {
         Shown { status: answer.status().as_u16(), location, text: answer.text().await.unwrap() }
     }
 
-    async fn get(&self, path: &str) -> Shown {
+    pub(super) async fn get(&self, path: &str) -> Shown {
         self.send(self.client.get(format!("{}{path}", self.pool)), true).await
     }
 
@@ -121,7 +149,7 @@ impl Browser {
         self.act_with(repo, page, verb, &[]).await
     }
 
-    async fn act(&self, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
+    pub(super) async fn act(&self, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
         self.act_with(REPO, page, verb, more).await
     }
 
@@ -131,17 +159,32 @@ impl Browser {
         assert_eq!(self.send(post.body(format!("token={ADMIN}")), true).await.status, 303);
     }
 
+    /// Signs in with GitHub.
+    pub(super) async fn sign_in(&self, login: &str) {
+        assert_eq!(self.get(&self.at_github(login).await).await.status, 303, "{login} signs in");
+    }
+
     async fn act_with(&self, repo: &str, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
+        let form = self.form_value(page).await;
+        let fields = [&[("verb", verb), ("repo", repo), ("back", page)], more].concat();
+        let done = self.send_act(&form, &fields).await;
+        if done.status == 303 { self.get(&done.location).await } else { done }
+    }
+
+    /// Returns the value by which a form proves that a page of this session sent it; the sign-out has it, too.
+    pub(super) async fn form_value(&self, page: &str) -> String {
         let shown = self.get(page).await.text;
-        // The sign-out has the value, too.
-        let form = shown.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
-        let fields = [("form", form), ("verb", verb), ("repo", repo), ("back", page)];
-        let fields = fields.iter().chain(more);
+        let value = shown.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        value.unwrap_or_default().to_owned()
+    }
+
+    /// Sends a form of this session.
+    pub(super) async fn send_act(&self, form: &str, fields: &[(&str, &str)]) -> Shown {
+        let fields = [&[("form", form)], fields].concat();
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let kind = "application/x-www-form-urlencoded";
         let act = self.client.post(format!("{}/act", self.pool)).header("content-type", kind).body(body);
-        let done = self.send(act, true).await;
-        if done.status == 303 { self.get(&done.location).await } else { done }
+        self.send(act, true).await
     }
 }
 

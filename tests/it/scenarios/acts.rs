@@ -1,6 +1,7 @@
 //! Verbs and looks that several stories share, beyond those of the stage itself.
 
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_github::render::with_key;
 use owp_pool::Span;
 use owp_pool::task::Task;
@@ -106,7 +107,7 @@ impl World {
 
     /// Slots taken and the limit, in the main repository.
     pub(crate) async fn slots(&self) -> (i64, i64) {
-        let view = self.engine.views().overview(1, false).await.unwrap();
+        let view = self.engine.views().overview(1, ReadAccess::public()).await.unwrap();
         let repo = view.repos.iter().find(|repo| repo.name == REPO).expect("the repository is shown");
         (repo.budget.used(), repo.budget.limit)
     }

@@ -5,6 +5,7 @@ use crate::scenarios::faults::ten_minutes;
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_pool::Span;
 use owp_sandbox::{Chaos, Role};
 use serde_json::json;
@@ -77,7 +78,7 @@ async fn deliveries_about_foreign_repositories_have_no_effect(db: Db) {
         w.github.deliver("issue_comment", &payload);
     }
     ten_minutes(&w).await;
-    let overview = w.engine.views().overview(1, false).await.unwrap();
+    let overview = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     assert_eq!(overview.repos.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), [REPO]);
     assert!(overview.totals.tasks.iter().all(|(_, n)| *n == 0));
     assert_eq!(overview.totals.pending_deliveries, 0);
@@ -151,7 +152,7 @@ async fn a_renamed_repository_goes_on(db: Db) {
     w.settle().await;
     let ours: Vec<_> = w.github.comments(renamed, issue).into_iter().filter(|c| c.via_app).collect();
     assert!(ours.len() == 1 && ours[0].body.contains("gave this task back"), "{ours:#?}");
-    assert_eq!(w.engine.views().overview(1, false).await.unwrap().repos.len(), 1);
+    assert_eq!(w.engine.views().overview(1, ReadAccess::public()).await.unwrap().repos.len(), 1);
     w.check_promises().await;
 }
 

@@ -3,6 +3,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_github::client::{CommentWriter, RepoHandle};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
@@ -156,7 +157,7 @@ async fn what_fails_for_a_day_is_given_up_and_reported(db: Db) {
         w.settle().await;
     }
     assert_eq!(w.events("delivery.dead").await, 1);
-    let overview = w.engine.views().overview(1, false).await.unwrap();
+    let overview = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     assert_eq!((overview.totals.pending_deliveries, overview.totals.dead_deliveries), (0, 1));
     w.github.clear_faults();
     w.advance(Span::hours(1));
@@ -256,7 +257,7 @@ async fn a_locked_conversation_and_a_deleted_issue_end_as_dead_letters(db: Db) {
     ten_minutes(&w).await;
     assert_eq!(w.state(deleted).await, "closed");
     assert_eq!(w.events("comment.dead").await, 2);
-    let overview = w.engine.views().overview(1, false).await.unwrap();
+    let overview = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     assert_eq!(
         (overview.totals.open_comments, overview.totals.dead_comments),
         (0, 2),

@@ -3,6 +3,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_pool::Span;
 
 on_both!(
@@ -60,7 +61,7 @@ async fn a_pull_request_waits_for_its_checks_and_says_for_which(db: Db) {
     let said = w.linked(issue, pull);
     assert!(said.contains("waits for: the check ci/test (under way), the check ci/lint (failed)"), "{said}");
     let task = w.task_of(issue).await.unwrap().id;
-    let shown = w.engine.views().show_task(task, false).await.unwrap().pulls;
+    let shown = w.engine.views().show_task(task, ReadAccess::public()).await.unwrap().pulls;
     assert_eq!(
         shown[0].waits_for,
         ["the check ci/test (under way)", "the check ci/lint (failed)"],

@@ -4,6 +4,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_pool::{Span, Timestamp, WorkerId};
 use std::collections::BTreeMap;
 
@@ -168,7 +169,7 @@ async fn comments_wait_for_a_permission_and_lost_commands_are_found_when_it_is_g
     }
     assert_eq!(kept(&w).await, reads);
     assert_eq!((w.state(issue).await, w.ours(issue).len()), ("leased", 0));
-    let overview = w.engine.views().overview(1, false).await.unwrap();
+    let overview = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     assert_eq!((overview.totals.open_comments, overview.totals.dead_comments), (1, 0), "it waits and is not given up");
 
     w.github.grant(installation, granted(&[("metadata", "read")])).unwrap();
@@ -210,7 +211,7 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
 
     mona.transfer_repo(there, "nobody-else").unwrap();
     w.settle().await;
-    let view = w.engine.views().overview(1, false).await.unwrap();
+    let view = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     let stopped = &view.repos.iter().find(|repo| repo.name.ends_with("/rocket")).unwrap().throttled_by[0];
     assert!(stopped.message.contains("removed"), "{stopped:?}");
     w.advance(Span::days(9));
@@ -223,7 +224,7 @@ async fn a_repository_goes_on_with_an_owner_who_has_the_app_and_waits_with_one_w
     w.say("bo", issue, "/owp release").await;
     assert_eq!(w.state(issue).await, "ready");
     assert_eq!(
-        w.engine.views().overview(1, false).await.unwrap().repos.len(),
+        w.engine.views().overview(1, ReadAccess::public()).await.unwrap().repos.len(),
         2,
         "it is one repository through all of it"
     );
@@ -253,7 +254,7 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     let mona = w.github.as_user("mona");
     let issue = w.task("Parse dates", &[]).await;
     let task = w.task_of(issue).await.unwrap().id;
-    let shown = w.engine.views().show_task(task.clone(), false).await.unwrap();
+    let shown = w.engine.views().show_task(task.clone(), ReadAccess::public()).await.unwrap();
     assert!(
         shown.page.is_some_and(|page| page.ends_with(&format!("/{REPO}/issues/{issue}"))),
         "where the issue is seen"
@@ -261,14 +262,14 @@ async fn a_repository_that_turned_private_is_shown_to_nobody(db: Db) {
     assert!(shown.terms.is_some(), "what the repository asks of the work");
     mona.set_private(REPO, true).unwrap();
     w.settle().await;
-    let view = w.engine.views().overview(1, false).await.unwrap();
+    let view = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     assert!(view.repos.is_empty() && view.events.is_empty() && view.titles.is_empty(), "{view:?}");
-    assert!(w.engine.views().show_task(task.clone(), false).await.is_err());
-    assert!(w.engine.views().show_task(task.clone(), true).await.is_ok(), "the operator sees it");
+    assert!(w.engine.views().show_task(task.clone(), ReadAccess::public()).await.is_err());
+    assert!(w.engine.views().show_task(task.clone(), ReadAccess::everything()).await.is_ok(), "the operator sees it");
     mona.set_private(REPO, false).unwrap();
     w.settle().await;
-    assert_eq!(w.engine.views().overview(1, false).await.unwrap().repos.len(), 1);
-    assert!(w.engine.views().show_task(task, false).await.is_ok());
+    assert_eq!(w.engine.views().overview(1, ReadAccess::public()).await.unwrap().repos.len(), 1);
+    assert!(w.engine.views().show_task(task, ReadAccess::public()).await.is_ok());
     w.check_promises().await;
 }
 

@@ -4,7 +4,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
-use owp_engine::Settings;
+use owp_engine::{ReadAccess, Settings};
 use owp_github::render::find_key;
 use owp_pool::task::TaskState;
 use owp_pool::{Rule, Span};
@@ -129,7 +129,7 @@ async fn state_of(w: &World, cast: &Cast) -> Vec<String> {
             }
         });
     }
-    let view = w.engine.views().overview(1, false).await.unwrap();
+    let view = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     let repo = view.repos.iter().find(|one| one.name == repo).unwrap();
     let stopped = repo.throttled_by.iter().find(|refusal| refusal.rule == Rule::RepoActive);
     found.push(format!("{} of {}, {stopped:?}", repo.budget.used(), repo.budget.limit));
@@ -173,7 +173,7 @@ async fn outage(db: Db, hours: i64) {
     let slots = |w: &World| {
         let (engine, repo) = (w.engine.clone(), cast.repo);
         async move {
-            let view = engine.views().overview(1, false).await.unwrap();
+            let view = engine.views().overview(1, ReadAccess::public()).await.unwrap();
             view.repos.into_iter().find(|one| one.name == repo).map(|one| (one.budget.used(), one.budget.limit))
         }
     };

@@ -3,7 +3,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
-use owp_engine::{Engine, NewTask, Pulled, Registration};
+use owp_engine::{Engine, NewTask, Pulled, ReadAccess, Registration};
 use owp_pool::task::TaskSpec;
 use owp_pool::worker::Capabilities;
 use owp_pool::{Span, WorkerId};
@@ -79,7 +79,7 @@ async fn a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(db: Db) {
     assert_eq!(w.slots().await, (0, 2), "the last good file stays in force");
     let said = w.only(issue, "has errors");
     assert!(said.contains("line 2, column 16") && said.contains("stays in force"), "{said}");
-    let page = w.engine.views().overview(1, false).await.unwrap();
+    let page = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     let trouble = page.repos[0].policy_error.clone().unwrap();
     assert!(trouble.contains("line 2"), "{trouble}");
     for _ in 0..30 {

@@ -5,6 +5,7 @@ use crate::scenarios::faults::commenter;
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
 
@@ -149,7 +150,7 @@ async fn a_limited_installation_hides_no_other(db: Db) {
     w.github.take_deliveries();
     assert!(w.engine.intake().step_installations().await.is_err(), "the limited one could not be read");
     work(&w).await;
-    let view = w.engine.views().overview(1, false).await.unwrap();
+    let view = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
     let served: Vec<&str> = view.repos.iter().map(|repo| repo.name.as_str()).collect();
     assert_eq!(served, ["able/one", REPO, "zeta/two"]);
     w.check_promises().await;

@@ -6,6 +6,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, Wait, World};
+use owp_engine::ReadAccess;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -124,7 +125,7 @@ async fn tell(db: Db, death: Option<Death>) -> (Vec<usize>, End) {
                 wait = Wait::SHORT;
                 continue;
             }
-            let overview = w.engine.views().overview(1, false).await.unwrap();
+            let overview = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
             if overview.totals.open_comments == 0 && overview.totals.pending_deliveries == 0 {
                 break;
             }

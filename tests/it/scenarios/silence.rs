@@ -4,7 +4,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
-use owp_engine::Settings;
+use owp_engine::{ReadAccess, Settings};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind, PrSpec, Sandbox};
 use std::future::{Future, poll_fn};
@@ -101,7 +101,7 @@ async fn a_count_that_is_too_old_hands_out_nothing(db: Db) {
     let issue = w.task("Parse dates", &[]).await;
     let worker = w.client("bo", issue, &[]).await;
     let refusal = async || {
-        let view = w.engine.views().overview(1, false).await.unwrap();
+        let view = w.engine.views().overview(1, ReadAccess::public()).await.unwrap();
         view.repos[0].budget.count_refusal().map(|refusal| refusal.message)
     };
     w.next_count().await;

@@ -3,6 +3,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
+use owp_engine::ReadAccess;
 use owp_pool::Span;
 
 on_both!(
@@ -74,7 +75,7 @@ async fn nobody_holds_a_task_that_is_over(db: Db) {
         let why = w.only(issue, "these rules keep you");
         assert!(why.contains("[task_state]") && !why.contains("Held by"), "{why}");
         let id = w.task_of(issue).await.unwrap().id;
-        assert_eq!(w.engine.views().show_task(id, true).await.unwrap().holder, None);
+        assert_eq!(w.engine.views().show_task(id, ReadAccess::everything()).await.unwrap().holder, None);
     }
     w.check_promises().await;
 }

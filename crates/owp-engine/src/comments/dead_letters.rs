@@ -7,7 +7,7 @@ use crate::workers::once::{Keep, settle};
 use owp_github::client::GitHubError;
 use owp_pool::Timestamp;
 use owp_pool::event::{Event, EventKind};
-use owp_store::{DeadLetter, DeadPlace, Scope, transaction};
+use owp_store::{DeadLetter, DeadPlace, ReadAccess, Scope, transaction};
 use serde_json::json;
 
 /// Reasons for a dead letter that are the pool's own.
@@ -42,7 +42,11 @@ impl From<DeadLetter> for Undelivered {
 impl Comments<'_> {
     /// Returns a page of dead letters, newest first, after a place.
     pub async fn dead_letters(&self, after: Option<DeadPlace>, limit: i64) -> Result<Vec<DeadLetter>, EngineError> {
-        self.read(transaction!(|tx| Ok(tx.comments().dead_letters(after.as_ref(), limit, true).await?))).await
+        self.read(transaction!(|tx| Ok(tx
+            .comments()
+            .dead_letters(after.as_ref(), limit, &ReadAccess::everything())
+            .await?)))
+            .await
     }
 
     /// Retries a dead letter: searches for the comment, and writes it if it is missing.

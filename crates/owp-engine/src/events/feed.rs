@@ -8,7 +8,7 @@ use owp_config::EVENTS_REPLAY;
 use owp_plants::{Plant, is_planted};
 use owp_pool::event::EventKind;
 use owp_pool::{Span, WorkerId};
-use owp_store::{FEED_BATCH, FeedRow, RepoVisibility, StoreError, Tx, transaction};
+use owp_store::{FEED_BATCH, FeedRow, ReadAccess, RepoVisibility, StoreError, Tx, transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -50,8 +50,8 @@ impl Default for FeedSettings {
 /// A view of the feed: the viewer and the filters. The default is the public view of all events.
 #[derive(Debug, Clone, Default)]
 pub struct FeedView {
-    /// True for the operator, who sees every event.
-    pub everything: bool,
+    /// What the viewer may read; with access to everything, also events without a repository.
+    pub access: ReadAccess,
     /// The viewing worker; it sees events about itself in every repository.
     pub worker: Option<WorkerId>,
     /// Only events of this repository, its name in lower case.
@@ -94,8 +94,9 @@ impl KindFilter {
 impl FeedView {
     /// Returns true when an event is visible; `repo` is the current state of its repository.
     pub(crate) fn shows(&self, row: &FeedRow, repo: Option<&RepoVisibility>) -> bool {
-        let public = repo.is_some_and(|repo| !repo.private) || is_planted(Plant::FeedShowsPrivate);
-        (self.everything || public || self.is_about_the_looker(row))
+        let covered = repo.is_some_and(|repo| self.access.covers(repo.private, &row.chain));
+        let readable = covered || self.access.is_everything() || is_planted(Plant::FeedShowsPrivate);
+        (readable || self.is_about_the_looker(row))
             && self.repo.as_ref().is_none_or(|name| repo.is_some_and(|repo| repo.key == *name))
             && self.kind.as_ref().is_none_or(|kind| kind.holds(&row.event.kind))
             && self.task.as_ref().is_none_or(|task| row.event.task.as_ref() == Some(task))

@@ -7,7 +7,7 @@ use crate::views::reasons::add_reasons;
 use crate::views::resources::TaskView;
 use owp_pool::task::TaskState;
 use owp_pool::{Person, TaskId, Timestamp, WorkerId};
-use owp_store::{EventRow, LiveLeaseRow, TaskFilter, transaction};
+use owp_store::{EventRow, LiveLeaseRow, ReadAccess, TaskFilter, transaction};
 
 /// Most live leases of one view, and most tasks in review beside them.
 const LEASES: i64 = 300;
@@ -61,11 +61,12 @@ impl Views<'_> {
         .await
     }
 
-    /// Returns all live leases and the tasks in review; those of private repositories on request.
-    pub async fn held(&self, private: bool) -> Result<Held, EngineError> {
+    /// Returns all live leases and the tasks in review; of the
+    /// repositories that `access` covers.
+    pub async fn held(&self, access: ReadAccess) -> Result<Held, EngineError> {
         self.read(transaction!(|tx| {
-            let mut leases = tx.leases().live_by_expiry(private, LEASES + 1).await?;
-            let filter = TaskFilter { state: Some(TaskState::PrOpened), private, ..TaskFilter::default() };
+            let mut leases = tx.leases().live_by_expiry(&access, LEASES + 1).await?;
+            let filter = TaskFilter { state: Some(TaskState::PrOpened), access, ..TaskFilter::default() };
             let (in_review, next) = tx.tasks().page(&filter, "", IN_REVIEW).await?;
             let most = usize::try_from(LEASES).unwrap_or(usize::MAX);
             let has_more = leases.len() > most || next.is_some();

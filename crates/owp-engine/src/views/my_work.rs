@@ -9,7 +9,7 @@ use crate::views::resources::TaskView;
 use crate::workers::profile::RepoReputation;
 use owp_pool::worker::{Load, Worker};
 use owp_pool::{Person, Timestamp};
-use owp_store::{TaskFilter, transaction};
+use owp_store::{ReadAccess, TaskFilter, transaction};
 
 /// Most tasks that are shown as held or in review.
 const HELD: usize = 50;
@@ -47,7 +47,11 @@ impl Views<'_> {
         let asked = person.clone();
         let (now, tasks, workers) = self
             .read(transaction!(|tx| {
-                let filter = TaskFilter { holder: Some(asked.clone()), private: true, ..TaskFilter::default() };
+                let filter = TaskFilter {
+                    holder: Some(asked.clone()),
+                    access: ReadAccess::everything(),
+                    ..TaskFilter::default()
+                };
                 let (tasks, _) = tx.tasks().page(&filter, "", HELD).await?;
                 let mut tasks: Vec<TaskView> = tasks.into_iter().map(TaskView::from).collect();
                 add_reasons(tx, &engine, &mut tasks).await?;

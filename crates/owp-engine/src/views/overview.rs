@@ -8,7 +8,7 @@ use owp_pool::admission;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
 use owp_pool::{Refusal, Span, TaskId, Timestamp};
-use owp_store::{EventRow, RepoCounts, RepoRow, StoreError, Tx, transaction};
+use owp_store::{EventRow, ReadAccess, RepoCounts, RepoRow, StoreError, Tx, transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker is online for this long after its last call.
@@ -127,7 +127,7 @@ impl Views<'_> {
         self.read(transaction!(|tx| {
             let (mut found, mut after) = (OpenRepos::default(), String::new());
             loop {
-                let rows = tx.repos().page(false, &after, REPOS_AT_ONCE).await?;
+                let rows = tx.repos().page(&ReadAccess::public(), &after, REPOS_AT_ONCE).await?;
                 let Some(last) = rows.last() else { return Ok(found) };
                 after = last.name.to_lowercase();
                 let now = tx.now();
@@ -145,14 +145,14 @@ impl Views<'_> {
         self.read(transaction!(|tx| Ok(Titles { now: tx.now(), titles: titles(tx, &events).await? }))).await
     }
 
-    /// Returns the overview of the pool, with this page of its repositories, or the last if there are fewer; private ones
-    /// on request.
-    pub async fn overview(&self, page: i64, private: bool) -> Result<Overview, EngineError> {
+    /// Returns the overview of the pool, with this page of its repositories, or the last if there are fewer, as
+    /// far as `access` covers them.
+    pub async fn overview(&self, page: i64, access: ReadAccess) -> Result<Overview, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let pages = ((tx.repos().count_shown(private).await? + PAGE - 1) / PAGE).max(1);
+            let pages = ((tx.repos().count_shown(&access).await? + PAGE - 1) / PAGE).max(1);
             let page = page.clamp(1, pages);
-            let rows = tx.repos().page_at(private, (page - 1) * PAGE, PAGE).await?;
+            let rows = tx.repos().page_at(&access, (page - 1) * PAGE, PAGE).await?;
             let now = tx.now();
             let view = |LoadedRepo { context, budget, tasks }: LoadedRepo| {
                 let throttled_by = admission::repo_refusals(&context.row.name, context.stop(now).as_ref(), &budget);
@@ -160,12 +160,9 @@ impl Views<'_> {
                 RepoView { name, managed, private, budget, throttled_by, policy_error: file.error, tasks }
             };
             let repos = load_repos(tx, &engine, rows).await?.into_iter().map(view).collect();
-            let events = match private {
-                true => tx.events().recent(EVENTS).await?,
-                false => tx.events().recent_public(EVENTS).await?,
-            };
+            let events = tx.events().recent_for(&access, EVENTS).await?;
             let titles = titles(tx, &events).await?;
-            let undelivered = tx.comments().dead_letters(None, LETTERS, private).await?;
+            let undelivered = tx.comments().dead_letters(None, LETTERS, &access).await?;
             let undelivered = undelivered.into_iter().map(Undelivered::from).collect();
             Ok(Overview { totals: totals(tx).await?, repos, page, pages, events, titles, undelivered })
         }))

@@ -11,7 +11,7 @@ use owp_pool::gates::UnmetGate;
 use owp_pool::task::Task;
 use owp_pool::waiting::Waiting;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
-use owp_store::{Extra, ListedTask, PullRow, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
+use owp_store::{Extra, ListedTask, PullRow, ReadAccess, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
 
 /// A task as shown to everybody who may see it.
 #[derive(Debug, Clone)]
@@ -87,12 +87,12 @@ impl Views<'_> {
         .await
     }
 
-    /// Returns one task. Tasks of private repositories exist only for callers that may see everything.
+    /// Returns one task. It exists only for callers whose access covers its repository.
     ///
     /// # Errors
     /// [`EngineError::UnknownTask`].
-    pub async fn show_task(&self, id: TaskId, everything: bool) -> Result<TaskView, EngineError> {
-        self.shown(id, move |row, _| everything || !row.private).await
+    pub async fn show_task(&self, id: TaskId, access: ReadAccess) -> Result<TaskView, EngineError> {
+        self.shown(id, move |row, _| access.covers(row.private, row.id.as_str())).await
     }
 
     /// Returns one task to a worker; in a private repository, only a task of its own.
@@ -133,27 +133,28 @@ impl Views<'_> {
     /// Returns a page of repositories by name, after the lower-case name `after`.
     pub async fn list_repos(
         &self,
-        everything: bool,
+        access: ReadAccess,
         after: String,
         limit: i64,
     ) -> Result<Vec<RepoDetail>, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let rows = tx.repos().page(everything, &after, limit).await?;
+            let rows = tx.repos().page(&access, &after, limit).await?;
             let loaded = load_repos(tx, &engine, rows).await?;
             Ok(loaded.into_iter().map(|repo| repo_detail(repo, tx.now())).collect())
         }))
         .await
     }
 
-    /// Returns one repository. Private ones exist only for callers that may see everything.
+    /// Returns one repository. It exists only for callers whose access covers it.
     ///
     /// # Errors
     /// [`EngineError::NoSuchRepo`].
-    pub async fn show_repo(&self, name: String, everything: bool) -> Result<RepoDetail, EngineError> {
+    pub async fn show_repo(&self, name: String, access: ReadAccess) -> Result<RepoDetail, EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {
-            let row = tx.repos().by_name(&name).await?.filter(|row: &RepoRow| everything || !row.private);
+            let row =
+                tx.repos().by_name(&name).await?.filter(|row: &RepoRow| access.covers(row.private, row.id.as_str()));
             let row = row.ok_or(EngineError::NoSuchRepo(name))?;
             let tasks = tx.repos().task_counts_of(&row.id).await?;
             let context = engine.context(row);

@@ -1,18 +1,47 @@
 //! Read permission on private repositories: looked up on GitHub before their work is handed out, cached for ten
 //! minutes. While GitHub cannot be asked, nobody counts as a reader.
 
-use crate::Workers;
 use crate::error::EngineError;
+use crate::sign_in::SignedIn;
+use crate::{Sessions, Workers};
+use futures_util::future::join_all;
 use owp_github::client::{GitHubError, Permission, RepoReader};
 use owp_pool::worker::{READ_ACCESS_TTL, Worker};
 use owp_pool::{Person, WorkerId};
-use owp_store::{RepoRow, Scope, transaction};
+use owp_store::{ReadAccess, RepoRow, Scope, transaction};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Repositories looked up before one pull.
 const ASKED_AT_ONCE: usize = 20;
 /// Timeout of these lookups.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout of the lookups before a page, and the time until the next ones for the same person: GitHub may not answer.
+const PAGE_PATIENCE: Duration = Duration::from_millis(1_500);
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(15);
+/// Most people whose lookups are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Times of the last lookups before a page, by GitHub user id.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups(Mutex<HashMap<i64, Duration>>);
+
+impl Lookups {
+    /// Returns true if another lookup for a person is due, and notes it.
+    fn begin(&self, github_id: i64, now: Duration) -> bool {
+        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = begun.get(&github_id).is_some_and(|at| now.saturating_sub(*at) < ASK_AGAIN_AFTER);
+        if begun.len() >= REMEMBERED {
+            begun.clear();
+        }
+        if !recent {
+            begun.insert(github_id, now);
+        }
+        !recent
+    }
+}
 
 impl Workers<'_> {
     /// Looks up a contributor's missing read permissions on private repositories that have work.
@@ -46,7 +75,7 @@ impl Workers<'_> {
             Ok(())
         };
         // A slow GitHub must not hold up a pull; a repository with unknown permission is not offered.
-        tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
+        timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
     }
 
     /// Returns whether the worker's contributor may read a private repository, from the cache or from GitHub.
@@ -64,15 +93,22 @@ impl Workers<'_> {
     }
 
     async fn ask_whether_readable(&self, row: &RepoRow, worker: &Worker) -> Result<bool, EngineError> {
-        let (Person::GitHub(id), Some(login)) = (&worker.person, &worker.login) else { return Ok(false) };
-        let (may, renamed) = match permission_by_id(&self.reader(row)?, login, *id).await {
+        match (&worker.person, &worker.login) {
+            (Person::GitHub(id), Some(login)) => self.account_may_read(row, *id, login).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Asks GitHub whether an account may read a private repository, and stores the answer.
+    async fn account_may_read(&self, row: &RepoRow, id: i64, login: &str) -> Result<bool, EngineError> {
+        let (may, renamed) = match permission_by_id(&self.reader(row)?, login, id).await {
             Ok((permission, renamed)) => (permission >= Permission::Read, renamed),
             Err(error) => {
                 tracing::warn!(repo = %row.name, %error, "failed to look up read permission on a private repository");
                 return Ok(false);
             }
         };
-        let (repo, id, person) = (row.id.clone(), *id, worker.person.clone());
+        let (repo, person) = (row.id.clone(), Person::GitHub(id));
         self.write(
             Scope::global(),
             transaction!(|tx| {
@@ -84,6 +120,32 @@ impl Workers<'_> {
         )
         .await
         .map(|()| may)
+    }
+}
+
+impl Sessions<'_> {
+    /// Returns what somebody may read on the pages: GitHub users also the private repositories that GitHub shows them. If
+    /// GitHub was not asked lately, it is asked now, for a short time; what it does not answer by then stays hidden.
+    pub async fn access_of(&self, who: Option<&SignedIn>) -> Result<ReadAccess, EngineError> {
+        let (id, login) = match who {
+            None => return Ok(ReadAccess::public()),
+            Some(SignedIn::Operator) => return Ok(ReadAccess::everything()),
+            Some(SignedIn::User { github_id, login }) => (*github_id, login),
+        };
+        let person = Person::GitHub(id);
+        let unread = {
+            let (person, most) = (person.clone(), i64::try_from(ASKED_AT_ONCE).unwrap_or(i64::MAX));
+            self.read(transaction!(|tx| Ok(tx.repos().unread(&person, most).await?))).await?
+        };
+        let is_due = || self.inner().lookups.begin(id, self.store().clock().steady());
+        if !unread.is_empty() && self.github().is_some() && is_due() {
+            let workers = self.workers();
+            let asked = join_all(unread.iter().map(|row| workers.account_may_read(row, id, login)));
+            if let Ok(answers) = timeout(PAGE_PATIENCE, asked).await {
+                answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+            }
+        }
+        self.read(transaction!(|tx| Ok(tx.repos().access_of(&person).await?))).await
     }
 }
 

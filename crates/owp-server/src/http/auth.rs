@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-const BEARER: &str = "Bearer realm=\"owp\"";
+pub(super) const BEARER: &str = "Bearer realm=\"owp\"";
 const ADMIN: &str = "X-Admin-Token realm=\"owp\"";
 const ADMIN_HEADER: &str = "x-admin-token";
 

@@ -77,7 +77,7 @@ impl Asked {
             })
         });
         let look = FeedView {
-            everything: viewer.everything,
+            access: viewer.access,
             worker: viewer.worker,
             repo: query.text("repo")?.map(str::to_lowercase),
             kind: parsed.transpose()?,
@@ -115,7 +115,7 @@ impl Asked {
             worker_id: row.worker.clone(),
             lease_id: row.lease.clone(),
             at: row.at.rfc3339(),
-            data: shown(&row.kind, &row.payload, self.look.everything),
+            data: shown(&row.kind, &row.payload, self.look.access.is_everything()),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `GET /v1/tasks`, `GET /v1/tasks/{id}`, `GET /v1/repos` and `GET /v1/repos/{owner}/{name}`: public, except private
-//! repositories, which only the operator sees.
+//! repositories, which only the operator and their readers see.
 
 use super::ApiState;
 use super::problem::Failure;
@@ -53,7 +53,7 @@ pub(super) async fn tasks(
         state: state.transpose()?,
         repo: query.text("repo")?.map(str::to_lowercase),
         skill: skill.transpose()?,
-        private: viewer.everything,
+        access: viewer.access,
     };
     let limit = query.limit()?;
     let TaskFilter { state, repo, skill, area, issue, holder, .. } = &filter;
@@ -80,7 +80,7 @@ pub(super) async fn task(
     let id = TaskId::new(id);
     Ok(Json(task_view(match viewer.worker {
         Some(worker) => api.engine.views().show_task_to(id, worker).await?,
-        None => api.engine.views().show_task(id, viewer.everything).await?,
+        None => api.engine.views().show_task(id, viewer.access).await?,
     })))
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn repos(
     let limit = query.limit()?;
     let after = cursor::read("repos", query.cursor())?;
     // One more than requested shows whether there is another page.
-    let mut details = api.engine.views().list_repos(viewer.everything, after, limit + 1).await?;
+    let mut details = api.engine.views().list_repos(viewer.access, after, limit + 1).await?;
     let next_cursor = next(&mut details, limit, "repos", |detail| detail.name.to_lowercase());
     Ok(Json(RepoPage { repos: details.into_iter().map(repo_view).collect(), next_cursor }))
 }
@@ -106,7 +106,7 @@ pub(super) async fn repo(
 ) -> Result<Json<RepoView>, Failure> {
     let unknown = || Failure::new(ProblemKind::NoSuchRepo, "There is no repository of this name here.");
     let name = plain(name).ok_or_else(unknown)?;
-    Ok(Json(repo_view(api.engine.views().show_repo(name, viewer.everything).await?)))
+    Ok(Json(repo_view(api.engine.views().show_repo(name, viewer.access).await?)))
 }
 
 /// Returns the last path segment if it can be an id or a name.

@@ -24,6 +24,8 @@ const READY_MAX: usize = 100;
 /// Maximum lifetime of a stream. The client then reconnects, which checks its token again and may reach another
 /// replica.
 const LIFE: Duration = Duration::from_secs(3600);
+/// The same for a browser with a session, which can end, and whose person can lose access to a private repository.
+const PERSONAL_LIFE: Duration = Duration::from_secs(600);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Opens a stream. It starts at the client's cursor, at `from`, or now.
@@ -58,7 +60,7 @@ pub(super) async fn open(
     };
     let heartbeat = api.engine.settings().feed.heartbeat;
     let heartbeat = Duration::from_millis(u64::try_from(heartbeat.0).unwrap_or(0).max(1));
-    let now = Instant::now();
+    let (now, personal) = (Instant::now(), request.headers.contains_key(header::COOKIE));
     let mut following = Follower {
         engine: api.engine,
         pulse,
@@ -68,7 +70,7 @@ pub(super) async fn open(
         told: after,
         heartbeat,
         beats_at: now + heartbeat,
-        ends_at: now + LIFE,
+        ends_at: now + if personal { PERSONAL_LIFE } else { LIFE },
         ending: false,
         _place: place,
     };
@@ -88,7 +90,7 @@ pub(super) async fn open(
 fn enter(api: &ApiState, asked: &Asked, request: &Parts) -> Result<Place, Full> {
     let caller = match &asked.look.worker {
         Some(worker) => Some(worker.to_string()),
-        None => asked.look.everything.then(|| "operator".to_owned()),
+        None => asked.look.access.is_everything().then(|| "operator".to_owned()),
     };
     let address = api.neighbourhood(request);
     api.streams.enter(caller, address)

@@ -41,7 +41,7 @@ pub(super) async fn show(
         KindFilter::parse(text).ok_or_else(fault)
     });
     let view = FeedView {
-        everything: reader.is_operator(),
+        access: reader.access.clone(),
         worker: None,
         repo: query.text("repo")?.map(str::to_lowercase),
         kind: parsed.transpose()?,

@@ -53,7 +53,7 @@ pub(super) async fn show(State(api): State<ApiState>, reader: Reader, ask: Ask) 
 }
 
 async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
-    let held = api.engine.views().held(reader.is_operator()).await?;
+    let held = api.engine.views().held(reader.access.clone()).await?;
     let now = Now(held.now);
     Ok(Rendered::new(&dashboard(Section::Leases, "Leases", now, reader, &body(&held, now))))
 }

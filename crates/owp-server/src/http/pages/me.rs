@@ -29,7 +29,7 @@ async fn render(api: &ApiState, reader: &Reader, github_id: i64) -> Result<Rende
     let work = api.engine.views().my_work(github_id).await?;
     let now = Now(work.now);
     let body = html! {
-        section aria-labelledby="held" { h2 id="held" { "What I hold" } (held(&work.tasks, now)) }
+        section aria-labelledby="held" { h2 id="held" { "What I hold" } (held(&work.tasks, reader, now)) }
         (ready(&work))
         section aria-labelledby="workers" { h2 id="workers" { "My workers" } (workers(&work.workers, now)) }
         section aria-labelledby="standing" { h2 id="standing" { "My standing" } (standing(work.reputations.as_deref())) }
@@ -37,7 +37,7 @@ async fn render(api: &ApiState, reader: &Reader, github_id: i64) -> Result<Rende
     Ok(Rendered::new(&dashboard(Section::MyWork, "My work", now, reader, &body)))
 }
 
-fn held(tasks: &[TaskView], now: Now) -> Markup {
+fn held(tasks: &[TaskView], reader: &Reader, now: Now) -> Markup {
     if tasks.is_empty() {
         return html! { p.empty { "Nothing at the moment." } };
     }
@@ -45,8 +45,8 @@ fn held(tasks: &[TaskView], now: Now) -> Markup {
         ul.mine {
             @for view in tasks {
                 li {
-                    // The pages of private repositories are the operator's.
-                    @if view.private {
+                    // They hold it, but GitHub may not have said lately that they may read it.
+                    @if !reader.access.covers(view.private, view.task.repo.as_str()) {
                         (parts::task_name(view.task.issue, &view.task.title)) " in " (view.repo)
                     } @else {
                         (parts::task_link(view.task.id.as_str(), view.task.issue, &view.task.title)) " in "

@@ -28,6 +28,7 @@ use axum::routing::{get, post};
 pub(super) use layout::{document, themed};
 pub(super) use parts::prose;
 pub(super) use reply::Cache;
+pub(super) use session::Reader;
 pub(super) use trouble::{problem, trouble};
 
 /// Returns the routes of the dashboard and of its files.

@@ -40,7 +40,7 @@ pub(super) async fn show(
 }
 
 async fn render(api: &ApiState, reader: &Reader, page: i64) -> Result<Rendered, Failure> {
-    let overview = api.engine.views().overview(page, reader.is_operator()).await?;
+    let overview = api.engine.views().overview(page, reader.access.clone()).await?;
     let now = Now(overview.totals.now);
     let body = html! {
         @let found = needs_a_person(&overview, now.0);

@@ -8,7 +8,7 @@ use crate::http::problem::Failure;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use data_encoding::HEXLOWER;
 use lru::LruCache;
 use maud::Markup;
@@ -71,7 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
 }
 
 impl Ask {
-    /// Answers with the cached page, or renders it. The key names what the page shows: its path and the parameters that it
+    /// Answers with the cached page, or renders it; leads to the sign-in if the pool wants one. The key names what the page shows: its path and the parameters that it
     /// knows, in one order. Pages for people who are signed in are not cached.
     pub(super) async fn answer(
         self,
@@ -80,6 +80,9 @@ impl Ask {
         key: &str,
         render: impl Future<Output = Result<Rendered, Failure>>,
     ) -> Result<Response, Failure> {
+        if reader.must_sign_in(api) {
+            return Ok(Redirect::to("/signin").into_response());
+        }
         let page = if !reader.is_anybody() {
             render.await?
         } else {

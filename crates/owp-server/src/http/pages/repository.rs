@@ -33,8 +33,8 @@ pub(super) async fn show(
 
 async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendered, Failure> {
     let views = api.engine.views();
-    // Private repositories exist for the operator alone, so this call comes first.
-    let repo = views.show_repo(name.clone(), reader.is_operator()).await?;
+    // A private repository exists for its readers alone, so this call comes first.
+    let repo = views.show_repo(name.clone(), reader.access.clone()).await?;
     let may_act = reader.may_act(api, &repo.name).await?;
     let policy = api.engine.policies().show_policy(&name).await?;
     let now = Now(views.now().await?);

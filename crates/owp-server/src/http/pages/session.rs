@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use owp_engine::{NewSession, SignInSecrets, SignedIn, Told};
+use owp_engine::{NewSession, ReadAccess, SignInSecrets, SignedIn, Told};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
@@ -28,6 +28,8 @@ const TOLD_SECS: u32 = 60;
 pub(in crate::http) struct Reader {
     /// Who is signed in, if anybody.
     pub who: Option<SignedIn>,
+    /// What they may read.
+    pub access: ReadAccess,
     /// The secret of the session, also of one that has ended.
     secret: Option<String>,
     /// The result of the last act.
@@ -41,7 +43,8 @@ impl FromRequestParts<ApiState> for Reader {
         let told = cookie(&parts.headers, TOLD).and_then(read_told);
         let Some(secret) = cookie(&parts.headers, SESSION) else { return Ok(Self { told, ..Self::default() }) };
         let who = api.engine.sessions().find(secret, api.admin_token.as_deref()).await?;
-        Ok(Self { who, secret: Some(secret.to_owned()), told })
+        let access = api.engine.sessions().access_of(who.as_ref()).await?;
+        Ok(Self { who, access, secret: Some(secret.to_owned()), told })
     }
 }
 
@@ -56,7 +59,12 @@ impl Reader {
         self.who.is_none() && self.secret.is_some()
     }
 
-    /// Returns true for the operator, who sees private repositories.
+    /// Returns true if this pool shows its data only to people who are signed in, and this one is not.
+    pub(in crate::http) fn must_sign_in(&self, api: &ApiState) -> bool {
+        api.engine.settings().sign_in_required && self.who.is_none()
+    }
+
+    /// Returns true for the operator.
     pub(super) fn is_operator(&self) -> bool {
         self.who == Some(SignedIn::Operator)
     }

@@ -40,7 +40,7 @@ pub(super) async fn show(
 async fn render(api: &ApiState, reader: &Reader, id: TaskId) -> Result<Rendered, Failure> {
     // Read first, so that its time is not later than that of the text: an approval counts for what was shown.
     let story = api.engine.views().task_story(id.clone()).await?;
-    let view = api.engine.views().show_task(id, reader.is_operator()).await?;
+    let view = api.engine.views().show_task(id, reader.access.clone()).await?;
     let may_act = reader.may_act(api, &view.repo).await?;
     let now = Now(story.now);
     let issue = view.task.issue.map(|issue| format!("#{issue} ")).unwrap_or_default();

@@ -113,7 +113,7 @@ pub(super) async fn show(
 async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, after: String) -> Result<Rendered, Failure> {
     let board = match wanted.filter(api).await? {
         Some(filter) => {
-            let filter = TaskFilter { private: reader.is_operator(), ..filter };
+            let filter = TaskFilter { access: reader.access.clone(), ..filter };
             api.engine.views().task_board(filter, after, PAGE).await?
         }
         None => {
