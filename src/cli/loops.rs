@@ -16,6 +16,7 @@ use tracing::Instrument;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for the writes of others between two batches of history.
 const HISTORY_PAUSE: Duration = Duration::from_millis(50);
+const SAMPLES_POLL_INTERVAL: Duration = Duration::from_secs(5);
 const HOURLY: Duration = Duration::from_secs(3600);
 const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -83,6 +84,17 @@ const HISTORY: Loop = Loop {
     },
     notification: None,
     idle: HOURLY,
+    github: false,
+    limit: DATABASE_LIMIT,
+};
+
+/// Whether samples are due is stored in the database.
+const SAMPLES: Loop = Loop {
+    name: "samples",
+    copies: 1,
+    step: |engine| async { engine.history().step_samples().await.map(|()| false) }.boxed(),
+    notification: None,
+    idle: SAMPLES_POLL_INTERVAL,
     github: false,
     limit: DATABASE_LIMIT,
 };
@@ -168,7 +180,7 @@ const WITH_GITHUB: [Loop; 8] = [
 /// Starts every loop. They end when `stop` is cancelled.
 pub(super) fn start(engine: &Engine, waiting: mpsc::Receiver<Pull>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let mut running = vec![tokio::spawn(schedule(engine.clone(), waiting, stop.clone()))];
-    for kind in WITH_GITHUB.iter().chain([&EXPIRY, &FEED, &HISTORY]) {
+    for kind in WITH_GITHUB.iter().chain([&EXPIRY, &FEED, &HISTORY, &SAMPLES]) {
         for _ in 0..kind.copies {
             running.push(tokio::spawn(kind.run(engine.clone(), stop.clone())));
         }

@@ -44,10 +44,13 @@ pub use services::{
 };
 pub use sign_in::{NewSession, SignedIn};
 pub use views::board::{Held, TaskBoard, TaskStory};
+pub use views::insights::Insights;
+pub use views::leaderboard::{LeaderView, Leaderboard};
 pub use views::my_work::{MyWork, MyWorker};
 pub use views::overview::{ONLINE, OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
 pub use views::resources::{LinkedPull, RepoDetail, TaskView};
+pub use views::worker::WorkerStory;
 pub use workers::contributors::{
     EndedLease, Heartbeat, HeartbeatResponse, Pulled, Registered, Registration, Terms, WorkItem,
 };
@@ -66,8 +69,8 @@ use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
-    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, KeptAnswer, LiveLeaseRow, ReadAccess, TaskFilter,
-    because,
+    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow, OutcomeRow,
+    ReadAccess, TaskFilter, because,
 };
 
 use owp_store::{Committed, Scope, Store, transaction};
@@ -148,6 +151,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpRange>,
     /// Limits of the event feed.
     pub feed: FeedSettings,
+    /// Time between two samples of a repository's slots.
+    pub sample_every: Span,
     /// How long history is kept; `None` to keep everything.
     pub history: Option<HistorySettings>,
     /// Settings for registering an App while none is configured; `None` disables `/setup`.
@@ -168,6 +173,7 @@ impl Default for Settings {
             redeliver_at: Schedule::parse(REDELIVER_AT).unwrap_or_else(|why| unreachable!("{why}")),
             downtime_after: DOWNTIME_AFTER,
             open_registration: true,
+            sample_every: Span::minutes(5),
             sign_in_required: false,
             rate_limit: None,
             trusted_proxies: Vec::new(),

@@ -49,7 +49,7 @@ services! {
     Workers from workers;
     /// The event feed.
     Feed from feed;
-    /// Removal of old history.
+    /// Removal of old history, and samples of the present.
     History from history;
     /// Read-only views for pages and lists.
     Views from views;

@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod document;
 pub mod doubt;
 pub mod event;
+pub mod figures;
 #[cfg(test)]
 mod fixtures;
 pub mod gates;

@@ -105,6 +105,8 @@ pub struct Moved {
     pub events: Vec<Event>,
     /// Outcome recorded for a contributor, if any.
     pub outcome: Option<Outcome>,
+    /// The state that the task left, and how long it was in it; `None` if the state stays.
+    pub left: Option<(TaskState, Span)>,
 }
 
 /// Effect of a move on the task's area lock.
@@ -149,7 +151,16 @@ pub struct IllegalMove {
 /// # Errors
 /// Returns [`IllegalMove`] when the table has no such transition from the task's state.
 pub fn apply(task: Task, lease: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, IllegalMove> {
-    let live = lease.filter(Lease::is_live);
+    let (state, since) = (task.state, task.state_since);
+    let mut moved = carry_out(task, lease.filter(Lease::is_live), step, now)?;
+    if moved.task.state != state {
+        moved.task.state_since = now;
+        moved.left = Some((state, now - since));
+    }
+    Ok(moved)
+}
+
+fn carry_out(task: Task, live: Option<Lease>, step: Move, now: Timestamp) -> Result<Moved, IllegalMove> {
     match step {
         Move::Grant(grant) => grant_task(task, grant, now),
         Move::Acknowledge => acknowledge(task, live),
@@ -215,18 +226,18 @@ fn grant_task(mut task: Task, grant: Grant, now: Timestamp) -> Result<Moved, Ill
         json!({ "epoch": lease.epoch.0, "via": lease.via.name(), "estimate": lease.estimate,
                 "expires_at": lease.expires_at.rfc3339() }),
     );
-    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
+    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None, left: None })
 }
 
 fn acknowledge(task: Task, live: Option<Lease>) -> Result<Moved, IllegalMove> {
     let Some(mut lease) = live else { return illegal(&task, "be acknowledged") };
     if lease.state == LeaseState::Active {
-        return Ok(Moved { task, lease: Some(lease), events: vec![], outcome: None });
+        return Ok(Moved { task, lease: Some(lease), events: vec![], outcome: None, left: None });
     }
     lease.state = LeaseState::Active;
     lease.ack_by = None;
     let event = lease_event(EventKind::LeaseAcknowledged, &lease, json!({}));
-    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None })
+    Ok(Moved { task, lease: Some(lease), events: vec![event], outcome: None, left: None })
 }
 
 fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, IllegalMove> {
@@ -239,7 +250,7 @@ fn start(mut task: Task, live: Option<Lease>) -> Result<Moved, IllegalMove> {
         task.state = TaskState::InProgress;
         events.push(lease_event(EventKind::TaskStarted, &lease, json!({})));
     }
-    Ok(Moved { task, lease: Some(lease), events, outcome: None })
+    Ok(Moved { task, lease: Some(lease), events, outcome: None, left: None })
 }
 
 fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp) -> Result<Moved, IllegalMove> {
@@ -248,7 +259,7 @@ fn give_back(task: Task, live: Option<Lease>, reason: EndReason, now: Timestamp)
     let lease = end(lease, reason, now, &mut events);
     let task = make_ready(task, now, &mut events);
     let outcome = reason.outcome().map(|kind| Outcome { person: lease.person.clone(), kind });
-    Ok(Moved { task, lease: Some(lease), events, outcome })
+    Ok(Moved { task, lease: Some(lease), events, outcome, left: None })
 }
 
 fn deliver(
@@ -270,7 +281,7 @@ fn deliver(
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull })));
-    Ok(Moved { task, lease, events, outcome: None })
+    Ok(Moved { task, lease, events, outcome: None, left: None })
 }
 
 fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) -> Result<Moved, IllegalMove> {
@@ -281,7 +292,7 @@ fn block(mut task: Task, live: Option<Lease>, reason: String, now: Timestamp) ->
     task.reservation = Some(Reservation { person: lease.person.clone(), until: now + BLOCK_RESERVATION });
     events.push(task_event(EventKind::TaskBlocked, &task, json!({ "reason": reason })));
     task.blocked_reason = Some(reason);
-    Ok(Moved { task, lease: Some(lease), events, outcome: None })
+    Ok(Moved { task, lease: Some(lease), events, outcome: None, left: None })
 }
 
 fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) -> Result<Moved, IllegalMove> {
@@ -292,7 +303,7 @@ fn unblock(mut task: Task, now: Timestamp, reserved_until: Option<Timestamp>) ->
     task.blocked_reason = None;
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events, outcome: None })
+    Ok(Moved { task, lease: None, events, outcome: None, left: None })
 }
 
 fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result<Moved, IllegalMove> {
@@ -305,7 +316,7 @@ fn pull_closed(mut task: Task, author: Option<Person>, now: Timestamp) -> Result
     task.reservation = author.map(|person| Reservation { person, until: now + RETURN_RESERVATION });
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events, outcome })
+    Ok(Moved { task, lease: None, events, outcome, left: None })
 }
 
 fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, IllegalMove> {
@@ -314,7 +325,7 @@ fn pull_replaced(mut task: Task, pull: i64) -> Result<Moved, IllegalMove> {
     }
     task.pull = Some(pull);
     let events = vec![task_event(EventKind::TaskPrOpened, &task, json!({ "pull": pull, "takes_over": true }))];
-    Ok(Moved { task, lease: None, events, outcome: None })
+    Ok(Moved { task, lease: None, events, outcome: None, left: None })
 }
 
 fn merge(
@@ -339,7 +350,7 @@ fn merge(
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskMerged, &task, json!({ "pull": task.pull })));
     let outcome = task.last_holder.clone().map(|person| Outcome { person, kind: OutcomeKind::Merged });
-    Ok(Moved { task, lease, events, outcome })
+    Ok(Moved { task, lease, events, outcome, left: None })
 }
 
 fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> Result<Moved, IllegalMove> {
@@ -353,7 +364,7 @@ fn close(mut task: Task, live: Option<Lease>, reason: &str, now: Timestamp) -> R
     task.reservation = None;
     task.blocked_reason = None;
     events.push(task_event(EventKind::TaskClosed, &task, json!({ "reason": reason })));
-    Ok(Moved { task, lease, events, outcome: None })
+    Ok(Moved { task, lease, events, outcome: None, left: None })
 }
 
 fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, IllegalMove> {
@@ -364,7 +375,7 @@ fn reopen(mut task: Task, now: Timestamp) -> Result<Moved, IllegalMove> {
     task.withheld = None;
     let mut events = Vec::new();
     let task = make_ready(task, now, &mut events);
-    Ok(Moved { task, lease: None, events, outcome: None })
+    Ok(Moved { task, lease: None, events, outcome: None, left: None })
 }
 
 fn make_ready(mut task: Task, now: Timestamp, events: &mut Vec<Event>) -> Task {

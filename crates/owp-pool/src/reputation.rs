@@ -149,6 +149,12 @@ impl Reputation {
     }
 }
 
+/// Returns the sum of merged tasks after decay.
+#[must_use]
+pub fn faded(merges: &[Timestamp], now: Timestamp) -> Score {
+    Score(merges.iter().map(|at| decay(now - *at)).sum::<i64>() * 1_000 / ONE)
+}
+
 /// Returns the remaining weight of an outcome of this age, in millionths.
 fn decay(age: Span) -> i64 {
     let age = age.0.max(0);
@@ -198,6 +204,13 @@ mod tests {
             [ONE, ONE * 3 / 4, ONE / 2, ONE / 4, ONE / 8, 989, 0]
         );
         assert_eq!(decay(Span::days(-3)), ONE, "a clock that ran ahead makes nothing count more than once");
+    }
+
+    #[test]
+    fn merged_work_fades() {
+        let merged = |days: &[i64]| faded(&days.iter().map(|days| NOW - Span::days(*days)).collect::<Vec<_>>(), NOW);
+        assert_eq!((merged(&[]), merged(&[0, 90, 180])), (Score(0), Score(1_750)));
+        assert!(merged(&[0, 0]) > merged(&[180; 7]));
     }
 
     #[test]

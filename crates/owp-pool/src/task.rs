@@ -134,6 +134,8 @@ pub struct Task {
     pub spec: TaskSpec,
     /// State.
     pub state: TaskState,
+    /// Time since which it is in that state.
+    pub state_since: Timestamp,
     /// Number of grants; every grant raises it.
     pub epoch: Epoch,
     /// Start of the current wait; ageing counts from here.
@@ -175,6 +177,7 @@ impl Task {
             description: String::new(),
             spec,
             state: TaskState::Ready,
+            state_since: at,
             epoch: Epoch::default(),
             ready_since: at,
             hold: None,

@@ -85,6 +85,13 @@ impl Timestamp {
         chrono::DateTime::from_timestamp_millis(self.0)
             .map_or_else(String::new, |at| at.format("%-d %b %Y, %H:%M UTC").to_string())
     }
+
+    /// Formats its day in UTC for people: `21 Nov 2026`.
+    #[must_use]
+    pub fn date(self) -> String {
+        chrono::DateTime::from_timestamp_millis(self.0)
+            .map_or_else(String::new, |at| at.format("%-d %b %Y").to_string())
+    }
 }
 
 impl Span {

@@ -147,6 +147,12 @@ CREATE TABLE agents (
 );
 CREATE INDEX agents_agent ON agents (agent);
 
+-- Contributors who asked to be on the leaderboard.
+CREATE TABLE leaderboard (
+  person TEXT PRIMARY KEY,
+  since BIGINT NOT NULL
+);
+
 -- Trust that maintainers gave to contributors; a level of -1 is a ban.
 CREATE TABLE trust (
   repo_id TEXT NOT NULL REFERENCES repositories (id),
@@ -298,6 +304,8 @@ CREATE TABLE tasks (
   extra TEXT NOT NULL DEFAULT '{}',
 
   state TEXT NOT NULL,
+  -- Time since which it is in that state.
+  state_since BIGINT NOT NULL DEFAULT 0,
   epoch BIGINT NOT NULL DEFAULT 0,
   ready_since BIGINT NOT NULL,
   -- The reason a maintainer must approve the task first; NULL if nobody must.
@@ -380,6 +388,18 @@ CREATE TABLE task_counts (
   tasks BIGINT NOT NULL,
   PRIMARY KEY (repo_id, state)
 );
+
+-- Sums of each day (days since 1970, UTC) in each repository, counted by the moves and by samples of the slots. `class` is
+-- the class of a duration, or 0.
+CREATE TABLE daily (
+  repo_id TEXT NOT NULL REFERENCES repositories (id),
+  day BIGINT NOT NULL,
+  measure TEXT NOT NULL,
+  class BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  PRIMARY KEY (repo_id, day, measure, class)
+);
+CREATE INDEX daily_day ON daily (day);
 
 -- Contributors who cannot claim a task again until then, because a maintainer took it from them.
 CREATE TABLE task_bars (
@@ -724,6 +744,8 @@ CREATE TABLE uptime (
   -- Starts of the last complete reading of GitHub's lists of installations and repositories, and of the one before it:
   -- GitHub may leave a repository out once. 0 before the first.
   listed_at BIGINT NOT NULL DEFAULT 0,
-  listed_before_at BIGINT NOT NULL DEFAULT 0
+  listed_before_at BIGINT NOT NULL DEFAULT 0,
+  -- Time of the last samples of all repositories' slots.
+  sampled_at BIGINT NOT NULL DEFAULT 0
 );
 INSERT INTO uptime (id, alive_at) VALUES (1, 0);

@@ -39,7 +39,7 @@ macro_rules! columns {
     (tasks, $of:literal) => {
         columns!(@ $of
             id repo_id issue external_id created_at title description estimate priority skills area tier extra state
-            epoch ready_since hold withheld withheld_until blocked_reason reserved_person reserved_until assignee
+            state_since epoch ready_since hold withheld withheld_until blocked_reason reserved_person reserved_until assignee
             last_holder last_lease pull assignees opt_in_event problems issue_updated_at approved_at text_unproven
             later_title later_description later_at asked_at class rank)
     };

@@ -52,6 +52,8 @@ nouns! {
     Events from events;
     /// The numbered event feed.
     Feed from feed;
+    /// Sums of each day.
+    Figures from figures;
     /// History that is removed.
     History from history;
     /// Installations of the App.

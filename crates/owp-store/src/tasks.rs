@@ -16,16 +16,16 @@ use std::collections::BTreeMap;
 
 statements! {
     TASK_INSERT = "INSERT INTO tasks (id, repo_id, issue, title, description, estimate, priority, skills, area, tier,
-        state, epoch, ready_since, hold, created_at, assignees, external_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16)";
+        state, epoch, ready_since, hold, created_at, assignees, external_id, state_since)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16, $17)";
     TASK_BY_ID = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE id = $1");
     TASK_BY_ISSUE = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND issue = $2");
     TASK_BY_EXTERNAL_ID = concat!("SELECT ", columns!(tasks), " FROM tasks WHERE repo_id = $1 AND external_id = $2");
     TASK_MOVE = "UPDATE tasks SET state = $2, epoch = $3, ready_since = $4, hold = $5, reserved_person = $6,
         reserved_until = $7, assignee = $8, last_holder = $9, last_lease = $10, pull = $11, blocked_reason = $12,
         title = $13, description = $14, later_title = $15, later_description = $16, withheld = $17,
-        withheld_until = $18,
-        past_since = CASE WHEN $2 IN ('closed', 'merged') THEN COALESCE(past_since, CAST($19 AS BIGINT)) END
+        withheld_until = $18, state_since = $19,
+        past_since = CASE WHEN $2 IN ('closed', 'merged') THEN COALESCE(past_since, CAST($20 AS BIGINT)) END
         WHERE id = $1 AND epoch <= $3";
     TASK_PAST = "UPDATE tasks SET past_since = $2 WHERE id = $1 AND past_since IS NULL AND external_id IS NULL
         AND state IN ('closed', 'merged')";
@@ -96,6 +96,7 @@ impl Tasks<'_> {
             created_at: task.created_at.0,
             assignees: json_text(&task.assigned_to)?,
             external_id: task.external_id.as_deref(),
+            state_since: task.state_since.0,
         });
         self.run(insert).await?;
         self.run(query(COUNT_NEW).bind(task.repo.as_str()).bind(task.state.name())).await.map(drop)
@@ -143,6 +144,7 @@ impl Tasks<'_> {
         if let Some(outcome) = &moved.outcome {
             self.standings().note_outcome(&moved.task.repo, &moved.task.id, outcome).await?;
         }
+        self.figures().add_move(moved).await?;
         match moved.area() {
             AreaEffect::Hold(area) => self.repos().hold_area(&moved.task.repo, &area, moved.task.id.as_str()).await?,
             AreaEffect::Keep => {}
@@ -196,6 +198,7 @@ impl Tasks<'_> {
             later_description: task.later.as_ref().map(|later| later.description.as_str()),
             withheld: task.withheld.as_ref().map(|withheld| withheld.why.as_str()),
             withheld_until: task.withheld.as_ref().and_then(|withheld| withheld.until).map(|until| until.0),
+            state_since: task.state_since.0,
         });
         // A closed task is one whose issue is not offered. A merged one may still be: its issue can stay open.
         let is_past = task.state == TaskState::Closed || (task.state == TaskState::Merged && task.issue.is_none());
@@ -347,6 +350,7 @@ pub(super) fn task_row(row: &Row) -> Result<Task, StoreError> {
         description: row.try_get("description")?,
         spec: spec_row(row)?,
         state: state(&row.try_get::<String, _>("state")?)?,
+        state_since: Timestamp(row.try_get("state_since")?),
         epoch: Epoch(row.try_get("epoch")?),
         ready_since: Timestamp(row.try_get("ready_since")?),
         hold: text("hold")?,

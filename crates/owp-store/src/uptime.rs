@@ -49,7 +49,8 @@ statements! {
         heard_at = CASE WHEN heard_at > $1 THEN $2 ELSE heard_at END,
         count_failed_at = CASE WHEN count_failed_at > $1 THEN $1 ELSE count_failed_at END";
     BACK_LISTED = "UPDATE uptime SET listed_at = CASE WHEN listed_at > $1 THEN $2 ELSE listed_at END,
-        listed_before_at = CASE WHEN listed_before_at > $1 THEN $2 ELSE listed_before_at END WHERE id = 1";
+        listed_before_at = CASE WHEN listed_before_at > $1 THEN $2 ELSE listed_before_at END,
+        sampled_at = CASE WHEN sampled_at > $1 THEN $2 ELSE sampled_at END WHERE id = 1";
     BACK_INSTALLATIONS = "UPDATE installations SET
         next_write_at = CASE WHEN next_write_at > $2 THEN $2 ELSE next_write_at END,
         sender_until = CASE WHEN sender_until > $2 THEN $2 ELSE sender_until END,

@@ -65,6 +65,7 @@ impl Stage {
                 comment_spacing: Span(150),
                 count_every: Span::secs(3),
                 compare_every: Span::secs(30),
+                sample_every: Span::secs(5),
                 ..Settings::default()
             },
             admin_token: None,

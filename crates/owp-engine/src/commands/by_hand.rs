@@ -122,6 +122,37 @@ impl Operator<'_> {
         command: Command,
         seen: &Seen,
     ) -> Result<Told, EngineError> {
+        let on = [(task, seen.text.clone())];
+        let told = self.commands(who, repo, command, seen.at, &on).await?.pop();
+        told.map_or_else(|| Err(EngineError::UnknownTask), |told| told)
+    }
+
+    /// Runs a maintainer's command on several tasks of a repository, one after the other, each with the text that the page
+    /// showed of it. GitHub is asked once who may. Returns the results in the order of the tasks.
+    ///
+    /// # Errors
+    /// As for [`Operator::command`]; nothing was changed then.
+    pub async fn command_on_each(
+        &self,
+        who: &SignedIn,
+        repo: &str,
+        command: Command,
+        at: Timestamp,
+        tasks: Vec<(TaskId, String)>,
+    ) -> Result<Vec<Result<Told, EngineError>>, EngineError> {
+        let on: Vec<_> = tasks.into_iter().map(|(task, text)| (Some(task), text)).collect();
+        self.commands(who, repo, command, at, &on).await
+    }
+
+    async fn commands(
+        &self,
+        who: &SignedIn,
+        repo: &str,
+        command: Command,
+        at: Timestamp,
+        on: &[(Option<TaskId>, String)],
+    ) -> Result<Vec<Result<Told, EngineError>>, EngineError> {
+        let all = |outcome: &Outcome| Ok(on.iter().map(|_| Ok(said(outcome))).collect());
         let row = self.known_repo(repo).await?;
         let may_act = self.may_act(who, &row).await;
         if row.private && !matches!(may_act, Ok(true)) {
@@ -130,32 +161,45 @@ impl Operator<'_> {
         }
         if !may_act? {
             let (verb, needed) = (command.verb().to_string(), "write".to_owned());
-            return Ok(said(&Outcome::PermissionMissing { verb, needed }));
+            return all(&Outcome::PermissionMissing { verb, needed });
         }
-        let asked = self.asked(who, &row, &command, seen.at).await?;
+        let asked = self.asked(who, &row, &command, at).await?;
         if let Some((login, _)) = asked.named.iter().find(|(_, account)| account.is_none() && !row.managed) {
-            return Ok(said(&Outcome::Failed(format!("the pool has not seen an account `{login}` yet."))));
+            return all(&Outcome::Failed(format!("the pool has not seen an account `{login}` yet.")));
         }
-        let text = seen.text.clone();
-        let outcome = self
-            .in_repo(
-                &row.id,
-                transaction!(|tx, repo| {
-                    let task = match task {
-                        Some(id) => Some(of_repo(tx.tasks().get(&id).await?, &repo.row)?),
-                        None => None,
-                    };
-                    if let (Command::Approve, Some(task)) = (&command, &task)
-                        && text_mark(task) != text
-                    {
-                        return Ok(Outcome::Failed(TEXT_CHANGED.to_owned()));
-                    }
-                    run_command(tx, &repo, &asked, &command, task).await
-                }),
-            )
-            .await?;
+        let mut results = Vec::with_capacity(on.len());
+        for (task, text) in on {
+            let outcome = self.command_on(&row, asked.clone(), command.clone(), task.clone(), text.clone()).await;
+            results.push(outcome.map(|outcome| said(&outcome)));
+        }
         self.ring();
-        Ok(said(&outcome))
+        Ok(results)
+    }
+
+    async fn command_on(
+        &self,
+        row: &RepoRow,
+        asked: Asked,
+        command: Command,
+        task: Option<TaskId>,
+        text: String,
+    ) -> Result<Outcome, EngineError> {
+        self.in_repo(
+            &row.id,
+            transaction!(|tx, repo| {
+                let task = match task {
+                    Some(id) => Some(of_repo(tx.tasks().get(&id).await?, &repo.row)?),
+                    None => None,
+                };
+                if let (Command::Approve, Some(task)) = (&command, &task)
+                    && text_mark(task) != text
+                {
+                    return Ok(Outcome::Failed(TEXT_CHANGED.to_owned()));
+                }
+                run_command(tx, &repo, &asked, &command, task).await
+            }),
+        )
+        .await
     }
 
     /// Builds what a comment with this command would be.

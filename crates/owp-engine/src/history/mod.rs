@@ -1,6 +1,8 @@
-//! History: what is older than the operator wants to keep is archived and removed, in small steps.
+//! History: what is older than the operator wants to keep is archived and removed, in small steps. Also the samples from
+//! which the pages show the past.
 
 mod archive;
+mod samples;
 
 use crate::History;
 use crate::error::EngineError;

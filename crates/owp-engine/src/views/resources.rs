@@ -165,7 +165,11 @@ impl Views<'_> {
     }
 }
 
-async fn task_view(tx: &mut Tx, task: Task, (repo, private): (String, bool)) -> Result<TaskView, StoreError> {
+pub(super) async fn task_view(
+    tx: &mut Tx,
+    task: Task,
+    (repo, private): (String, bool),
+) -> Result<TaskView, StoreError> {
     let holder = match &task.assignee {
         // The former holder of a finished task is no longer responsible for it.
         _ if task.state.is_over() => None,
@@ -185,14 +189,14 @@ fn linked(repo: &RepoContext, row: PullRow) -> LinkedPull {
 }
 
 /// A repository of a list, with what all lists show of it.
-pub(super) struct LoadedRepo {
-    pub(super) context: RepoContext,
-    pub(super) budget: Budget,
-    pub(super) tasks: RepoCounts,
+pub(crate) struct LoadedRepo {
+    pub(crate) context: RepoContext,
+    pub(crate) budget: Budget,
+    pub(crate) tasks: RepoCounts,
 }
 
 /// Loads budgets and counts of repositories that are sorted by name, with the same statements for all of them.
-pub(super) async fn load_repos(
+pub(crate) async fn load_repos(
     tx: &mut Tx,
     engine: &Engine,
     rows: Vec<RepoRow>,

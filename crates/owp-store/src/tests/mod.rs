@@ -11,6 +11,7 @@ mod deliveries;
 mod doubts;
 mod durability;
 mod feed;
+mod figures;
 mod history;
 mod lanes;
 mod leases;

@@ -111,7 +111,7 @@ on_both_engines! {
             "wanted_comments_dead", "redeliveries_wanted", "events_waiting", "leases_due", "leases_live", "repositories",
             "installations", "comment_turns", "doubts", "task_counts", "lease_ends", "CONSTANT ROW"];
         // Walked in order, up to a limit.
-        let limited = ["EVENTS_RECENT", "EVENTS_PUBLIC"];
+        let limited = ["EVENTS_RECENT", "EVENTS_READABLE"];
         // What a start, or a clock that was set back, costs once.
         let rare = ["ANSWERS_ABANDONED", "BACK_LEASES", "BACK_DELIVERIES"];
         // Aliases of the repositories, and of results that a limit or a walk keeps short.

@@ -9,6 +9,7 @@ use crate::http::browser::from_elsewhere;
 use crate::http::problem::Failure;
 use crate::wire::ProblemKind;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use owp_engine::{EngineError, Seen, SignedIn, Told};
 use owp_pool::command::{BudgetChange, Command};
@@ -35,6 +36,8 @@ enum Act {
     Remove,
     /// The operator revokes a worker.
     RevokeWorker { id: String, reason: Option<String> },
+    /// A GitHub user joins the leaderboard, or leaves it.
+    Leaderboard { on: bool },
     /// The operator has a comment that was given up sent again.
     Retry { issue: i64, key: String },
 }
@@ -43,14 +46,7 @@ enum Act {
 pub(super) async fn act(State(api): State<ApiState>, reader: Reader, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let form = Form::read(&api, &parts, body, FORM_MAX_BYTES).await?;
-    let Some(who) = &reader.who else {
-        let why = "You are not signed in, or your session has ended. Nothing was changed. Sign in at `/signin`.";
-        return Err(Failure::unauthorized("Cookie realm=\"owp\"", why));
-    };
-    if from_elsewhere(&parts.headers) || !reader.has_sent(form.text("form")) {
-        let why = "The form did not come from a page of this session. Nothing was changed. Load the page again.";
-        return Err(Failure::new(ProblemKind::ForeignForm, why));
-    }
+    let who = permitted(&reader, &parts, &form)?;
     let told = match read(&form) {
         Err(why) => Told { done: false, words: why },
         Ok(act) => carry_out(&api, who, &Place::of(&form), act).await?,
@@ -60,8 +56,21 @@ pub(super) async fn act(State(api): State<ApiState>, reader: Reader, request: Re
     Ok(response)
 }
 
+/// Returns who sends a form, if it comes from a page of their session.
+pub(super) fn permitted<'r>(reader: &'r Reader, parts: &Parts, form: &Form) -> Result<&'r SignedIn, Failure> {
+    let Some(who) = &reader.who else {
+        let why = "You are not signed in, or your session has ended. Nothing was changed. Sign in at `/signin`.";
+        return Err(Failure::unauthorized("Cookie realm=\"owp\"", why));
+    };
+    if from_elsewhere(&parts.headers) || !reader.has_sent(form.text("form")) {
+        let why = "The form did not come from a page of this session. Nothing was changed. Load the page again.";
+        return Err(Failure::new(ProblemKind::ForeignForm, why));
+    }
+    Ok(who)
+}
+
 /// Returns the page to return to; only a path of this server.
-fn back(path: &str) -> &str {
+pub(super) fn back(path: &str) -> &str {
     let is_own = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.is_ascii();
     if is_own && !path.chars().any(char::is_control) { path } else { "/" }
 }
@@ -114,6 +123,8 @@ fn read(form: &Form) -> Result<Act, String> {
         "revoke" => Command::Revoke { login: None, reason: optional("reason")? },
         "ignore" => Command::Ignore { pull: whole("pull", 1, i64::MAX)?, off: form.text("off") == "yes" },
         "ceiling" => return Ok(Act::Ceiling(whole("budget", 0, BUDGET_MAX)?)),
+        "join-leaderboard" => return Ok(Act::Leaderboard { on: true }),
+        "leave-leaderboard" => return Ok(Act::Leaderboard { on: false }),
         "close" => return Ok(Act::Close(optional("reason")?)),
         "reopen" => return Ok(Act::Reopen),
         "remove" => return Ok(Act::Remove),
@@ -137,12 +148,19 @@ async fn carry_out(
     act: Act,
 ) -> Result<Told, Failure> {
     let operator = api.engine.operator();
+    if let (Act::Leaderboard { on }, SignedIn::User { github_id, .. }) = (&act, who) {
+        api.engine.workers().set_on_leaderboard(*github_id, *on).await?;
+        let words = if *on { "You are on the leaderboard." } else { "You are not on the leaderboard any more." };
+        return Ok(Told { done: true, words: words.to_owned() });
+    }
     if !matches!(act, Act::Command(_)) && *who != SignedIn::Operator {
         return Ok(Told { done: false, words: "Only the operator can do that.".to_owned() });
     }
     let id = || task.clone().ok_or(EngineError::UnknownTask);
     let done = match act {
         Act::Command(command) => return told(operator.command(who, repo, task.clone(), command, seen).await),
+        // Only people have a place there.
+        Act::Leaderboard { .. } => Err(EngineError::UnknownPerson("operator".to_owned())),
         Act::Ceiling(budget) => {
             let set = operator.set_ceiling(repo, budget).await;
             set.map(|name| format!("The operator's limit for {name} is now {budget}."))
@@ -166,7 +184,7 @@ async fn carry_out(
 }
 
 /// Shows a refusal where the act was asked for; other errors are a page of their own.
-fn told(result: Result<Told, EngineError>) -> Result<Told, Failure> {
+pub(super) fn told(result: Result<Told, EngineError>) -> Result<Told, Failure> {
     match result {
         Err(EngineError::Refused(refused)) => {
             let reasons = refused.reasons.iter().map(owp_pool::Refusal::sentences);

@@ -23,19 +23,26 @@ struct Asset {
 
 macro_rules! asset {
     ($name:literal, $media_type:literal) => {
+        asset!($name, $media_type, $name)
+    };
+    ($name:literal, $media_type:literal, $file:literal) => {
         Asset {
             name: $name,
             media_type: $media_type,
-            text: include_str!(concat!("static/", $name)),
-            digest: LazyLock::new(|| digest(include_str!(concat!("static/", $name)))),
+            text: include_str!(concat!("static/", $file)),
+            digest: LazyLock::new(|| digest(include_str!(concat!("static/", $file)))),
         }
     };
 }
 
-static ASSETS: [Asset; 3] = [
+static ASSETS: [Asset; 6] = [
     asset!("pages.css", "text/css; charset=utf-8"),
     asset!("pages.js", "text/javascript; charset=utf-8"),
     asset!("theme.js", "text/javascript; charset=utf-8"),
+    asset!("charts.js", "text/javascript; charset=utf-8"),
+    // uPlot, with its licence beside it.
+    asset!("uplot.js", "text/javascript; charset=utf-8", "uplot/uplot.js"),
+    asset!("uplot.css", "text/css; charset=utf-8", "uplot/uplot.css"),
 ];
 
 fn digest(text: &str) -> String {

@@ -13,13 +13,24 @@ pub(super) enum Section {
     Overview,
     Tasks,
     Leases,
+    Insights,
+    Leaderboard,
     Events,
     MyWork,
     Operations,
 }
 
 impl Section {
-    const ALL: [Self; 6] = [Self::Overview, Self::Tasks, Self::Leases, Self::Events, Self::MyWork, Self::Operations];
+    const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Tasks,
+        Self::Leases,
+        Self::Insights,
+        Self::Leaderboard,
+        Self::Events,
+        Self::MyWork,
+        Self::Operations,
+    ];
 
     /// Returns true if the page is for this reader.
     fn is_for(self, reader: Option<&Reader>) -> bool {
@@ -37,6 +48,8 @@ impl Section {
             Self::Overview => ("Overview", "/", "o"),
             Self::Tasks => ("Tasks", "/tasks", "t"),
             Self::Leases => ("Leases", "/leases", "l"),
+            Self::Insights => ("Insights", "/insights", "i"),
+            Self::Leaderboard => ("Leaderboard", "/leaderboard", "b"),
             Self::Events => ("Events", "/events", "e"),
             Self::MyWork => ("My work", "/me", "m"),
             Self::Operations => ("Operations", "/operations", "p"),
@@ -46,6 +59,18 @@ impl Section {
 
 /// Builds a page of the dashboard. With scripts it follows the event stream; without them it reloads itself.
 pub(super) fn dashboard(section: Section, title: &str, now: Now, reader: &Reader, body: &Markup) -> Markup {
+    dashboard_with(section, title, now, reader, &html! {}, body)
+}
+
+/// Builds a page of the dashboard with scripts of its own, which run after those of every page.
+pub(super) fn dashboard_with(
+    section: Section,
+    title: &str,
+    now: Now,
+    reader: &Reader,
+    scripts: &Markup,
+    body: &Markup,
+) -> Markup {
     let has_forms = reader.who.is_some() || body.0.contains("<form");
     let kinds = EventKind::ALL.map(EventKind::name).join(" ");
     let head = html! {
@@ -53,6 +78,7 @@ pub(super) fn dashboard(section: Section, title: &str, now: Now, reader: &Reader
         // It would take away what somebody fills in.
         @if !has_forms { noscript { meta http-equiv="refresh" content="10"; } }
         script src=(assets::address("pages.js")) defer data-events="/v1/events?stream=1" data-kinds=(kinds) {}
+        (scripts)
     };
     let main = html! {
         p #stale role="status" hidden { "The pool does not answer. What is shown may be old." }

@@ -109,7 +109,7 @@ fn show_lane(id: &str, lane: &Lane<'_>, axis: &Axis, now: Now) -> Markup {
     html! {
         section.lane id=[(!id.is_empty()).then_some(id)] {
             h2 {
-                (name) " "
+                @if id.is_empty() { (name) } @else { a href=(parts::worker_path(id)) { (name) } } " "
                 @if let Some(row) = lane.leases.first() { (presence(row, now)) }
             }
             @if !lane.leases.is_empty() { (drawing(&name, &lane.leases, axis, now)) }

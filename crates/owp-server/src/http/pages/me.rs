@@ -1,6 +1,7 @@
 //! The page at `/me`: what the reader holds, could take and is kept from, with commands to copy.
 
 use super::layout::{Section, dashboard};
+use super::leaderboard;
 use super::parts::{self, Now, ago, prose, state_badge};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
@@ -27,12 +28,13 @@ pub(super) async fn show(State(api): State<ApiState>, reader: Reader, ask: Ask) 
 
 async fn render(api: &ApiState, reader: &Reader, github_id: i64) -> Result<Rendered, Failure> {
     let work = api.engine.views().my_work(github_id).await?;
+    let on_it = api.engine.views().is_on_leaderboard(github_id).await?;
     let now = Now(work.now);
     let body = html! {
         section aria-labelledby="held" { h2 id="held" { "What I hold" } (held(&work.tasks, reader, now)) }
         (ready(&work))
         section aria-labelledby="workers" { h2 id="workers" { "My workers" } (workers(&work.workers, now)) }
-        section aria-labelledby="standing" { h2 id="standing" { "My standing" } (standing(work.reputations.as_deref())) }
+        section aria-labelledby="standing" { h2 id="standing" { "My standing" } (standing(work.reputations.as_deref())) (leaderboard::choice(on_it, reader, "/me", now)) }
     };
     Ok(Rendered::new(&dashboard(Section::MyWork, "My work", now, reader, &body)))
 }
@@ -134,7 +136,8 @@ fn workers(workers: &[MyWorker], now: Now) -> Markup {
         ul.mine {
             @for MyWorker { worker, load, is_online } in workers {
                 li {
-                    @if worker.by_comment { b { "Your comments" } } @else { b { (worker.name) } }
+                    @if worker.by_comment { b { "Your comments" } }
+                    @else { a href=(parts::worker_path(worker.id.as_str())) { b { (worker.name) } } }
                     span.note {
                         @if worker.by_comment { "claims with " code { "/owp claim" } }
                         @else if *is_online { "online" }

@@ -3,10 +3,13 @@
 
 mod act;
 mod assets;
+mod bulk;
 mod events;
 mod forms;
 mod gauge;
+mod insights;
 mod layout;
+mod leaderboard;
 mod leases;
 mod me;
 mod operations;
@@ -21,6 +24,7 @@ mod task;
 mod tasks;
 mod timeline;
 mod trouble;
+mod worker;
 
 use super::ApiState;
 use axum::Router;
@@ -39,6 +43,9 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/tasks/{id}", get(task::show))
         .route("/leases", get(leases::show))
         .route("/repos/{*name}", get(repository::show))
+        .route("/workers/{id}", get(worker::show))
+        .route("/insights", get(insights::show))
+        .route("/leaderboard", get(leaderboard::show))
         .route("/events", get(events::show))
         .route("/me", get(me::show))
         .route("/operations", get(operations::show))
@@ -48,5 +55,7 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/signin/github/done", get(sign_in::from_github))
         .route("/signout", post(sign_in::out))
         .route("/act", post(act::act))
+        .route("/bulk", get(bulk::preview))
+        .route("/bulk", post(bulk::act))
         .route("/static/{name}", get(assets::serve))
 }

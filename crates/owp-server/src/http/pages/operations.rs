@@ -112,13 +112,15 @@ fn list(workers: &[ListedWorker], reader: &Reader, now: Now) -> Markup {
         ul.mine {
             @for ListedWorker { worker, load, created_at } in workers {
                 li id=(worker.id) {
-                    b { (worker.name) } @if let Some(login) = &worker.login { " of " (login) }
+                    a href=(parts::worker_path(worker.id.as_str())) { b { (worker.name) } } @if let Some(login) = &worker.login { " of " (login) }
                     span.note {
                         "last heard from " (ago(worker.last_seen, now)) " · registered " (ago(*created_at, now))
                         " · skills: " @if worker.skills.is_empty() { "none" } @else { (worker.skills.join(", ")) }
                         " · " (load.leases) " of " (worker.max_concurrent) " tasks"
                     }
-                    @if !worker.by_comment { (revoke(worker.id.as_str(), reader, now)) }
+                    @if !worker.by_comment {
+                        (revoke(worker.id.as_str(), &Target { reader, repo: "", task: None, back: BACK, now }))
+                    }
                 }
             }
         }
@@ -128,8 +130,8 @@ fn list(workers: &[ListedWorker], reader: &Reader, now: Now) -> Markup {
     }
 }
 
-fn revoke(worker: &str, reader: &Reader, now: Now) -> Markup {
-    let target = Target { reader, repo: "", task: None, back: BACK, now };
+/// Renders the form that revokes a worker.
+pub(super) fn revoke(worker: &str, target: &Target<'_>) -> Markup {
     let fields = html! {
         input type="hidden" name="worker" value=(worker);
         (field("reason", "Reason, which the log keeps", false))

@@ -102,6 +102,11 @@ pub(super) fn task_path(id: &str) -> String {
     format!("/tasks/{}", encoded(id))
 }
 
+/// Returns the path of a worker's page.
+pub(super) fn worker_path(id: &str) -> String {
+    format!("/workers/{}", encoded(id))
+}
+
 /// Returns the path of a repository's page. Manual names may have any form.
 pub(super) fn repo_path(name: &str) -> String {
     format!("/repos/{}", name.split('/').map(encoded).collect::<Vec<_>>().join("/"))

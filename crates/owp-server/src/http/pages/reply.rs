@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Most pages that are cached; anybody can ask for any number of them.
 const CACHED: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
-/// Lifetime of a cached page. Shorter than scripts wait after an event, so that they get a page that shows it.
+/// Usual lifetime of a cached page. Shorter than scripts wait after an event, so that they get a page that shows it.
 const LASTS: Duration = Duration::from_millis(250);
 
 /// A page to send.
@@ -50,15 +50,17 @@ impl Default for Cache {
 
 impl Cache {
     /// Returns the place of a page.
-    fn place(&self, key: &str) -> Arc<Fresh<Rendered>> {
+    fn place(&self, key: &str, lasts: Duration) -> Arc<Fresh<Rendered>> {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(pages.get_or_insert(key.to_owned(), || Arc::new(Fresh::lasting(LASTS))))
+        Arc::clone(pages.get_or_insert(key.to_owned(), || Arc::new(Fresh::lasting(lasts))))
     }
 }
 
 /// A request for a page.
 pub(in crate::http) struct Ask {
     known: HeaderMap,
+    /// Lifetime of the page in the cache.
+    lasts: Duration,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Ask {
@@ -66,11 +68,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let known = parts.headers.get(header::IF_NONE_MATCH).map(|tags| (header::IF_NONE_MATCH, tags.clone()));
-        Ok(Self { known: known.into_iter().collect() })
+        Ok(Self { known: known.into_iter().collect(), lasts: LASTS })
     }
 }
 
 impl Ask {
+    /// Sets the lifetime of a page that costs more than others.
+    pub(super) fn lasting(self, lasts: Duration) -> Self {
+        Self { lasts, ..self }
+    }
+
     /// Answers with the cached page, or renders it; leads to the sign-in if the pool wants one. The key names what the page shows: its path and the parameters that it
     /// knows, in one order. Pages for people who are signed in are not cached.
     pub(super) async fn answer(
@@ -86,7 +93,7 @@ impl Ask {
         let page = if !reader.is_anybody() {
             render.await?
         } else {
-            api.pages.place(key).get(api.engine.store().clock(), render).await?
+            api.pages.place(key, self.lasts).get(api.engine.store().clock(), render).await?
         };
         let mut response = if has_it(&self.known, &page.etag) {
             StatusCode::NOT_MODIFIED.into_response()

@@ -1,5 +1,6 @@
 //! The page at `/tasks`: every task with its state, its holder and deadline, and the reasons why it waits.
 
+use super::bulk;
 use super::layout::{Section, dashboard};
 use super::parts::{self, Now, encoded, state_badge, state_words};
 use super::reply::{Ask, Rendered};
@@ -21,7 +22,7 @@ const PAGE: usize = 30;
 
 /// The filters, as they stand in the address.
 #[derive(Debug, Clone, Default)]
-struct Wanted {
+pub(super) struct Wanted {
     state: Option<TaskState>,
     repo: String,
     skill: String,
@@ -31,7 +32,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(query: &Query) -> Result<Self, Failure> {
+    pub(super) fn read(query: &Query) -> Result<Self, Failure> {
         let text = |name| Ok::<_, Failure>(query.text(name)?.unwrap_or_default().to_owned());
         let state = query.text("state")?.map(|name| {
             TaskState::from_name(name).ok_or_else(|| {
@@ -49,7 +50,7 @@ impl Wanted {
     }
 
     /// Returns the filter; `None` if no task can pass it.
-    async fn filter(&self, api: &ApiState) -> Result<Option<TaskFilter>, Failure> {
+    pub(super) async fn filter(&self, api: &ApiState) -> Result<Option<TaskFilter>, Failure> {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut filter =
             TaskFilter { state: self.state, repo: given(&self.repo.to_lowercase()), ..TaskFilter::default() };
@@ -73,18 +74,25 @@ impl Wanted {
     }
 
     /// Returns the address of this list, continued after a place.
-    fn address(&self, after: Option<&str>) -> String {
-        let state = self.state.map(TaskState::name).unwrap_or_default();
-        let pairs = [
-            ("state", state),
+    pub(super) fn address(&self, after: Option<&str>) -> String {
+        parts::address("/tasks", &[&self.pairs()[..], &[("cursor", after.unwrap_or_default())]].concat())
+    }
+
+    /// Returns the filters with their names.
+    pub(super) fn pairs(&self) -> [(&'static str, &str); 6] {
+        [
+            ("state", self.state.map(TaskState::name).unwrap_or_default()),
             ("repo", &self.repo),
             ("skill", &self.skill),
             ("area", &self.area),
             ("holder", &self.holder),
             ("issue", &self.issue),
-            ("cursor", after.unwrap_or_default()),
-        ];
-        parts::address("/tasks", &pairs)
+        ]
+    }
+
+    /// Returns the repository; empty for all.
+    pub(super) fn repo(&self) -> &str {
+        &self.repo
     }
 
     /// Names the list that its cursors belong to.
@@ -126,6 +134,7 @@ async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, after: String)
         (form(wanted))
         (table(&board.tasks, wanted, now))
         (more(board.next.as_ref(), wanted))
+        @if !board.tasks.is_empty() { (bulk::choice(wanted, reader)) }
     };
     Ok(Rendered::new(&dashboard(Section::Tasks, "Tasks", now, reader, &body)))
 }

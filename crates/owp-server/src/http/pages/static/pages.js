@@ -62,6 +62,7 @@ function replace(fresh) {
   main.replaceChildren(...fresh.childNodes);
   for (const one of open) at(one, "summary")?.parentElement.setAttribute("open", "");
   if (focus) at(...focus)?.focus({ preventScroll: true });
+  main.dispatchEvent(new Event("updated"));
 }
 
 async function refresh() {
