@@ -16,10 +16,10 @@ const OF_A_MOVE: usize = 3;
 statements! {
     // One statement for all sums of a move; unused parameters are NULL.
     FIGURES_ADD = "INSERT INTO daily (repo_id, day, measure, class, n)
-        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), x.measure, x.class, CAST(1 AS BIGINT) FROM (
+        SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), added.measure, added.class, CAST(1 AS BIGINT) FROM (
             SELECT CAST($3 AS TEXT) AS measure, CAST($4 AS BIGINT) AS class
             UNION ALL SELECT CAST($5 AS TEXT), CAST($6 AS BIGINT)
-            UNION ALL SELECT CAST($7 AS TEXT), CAST($8 AS BIGINT)) AS x WHERE x.measure IS NOT NULL
+            UNION ALL SELECT CAST($7 AS TEXT), CAST($8 AS BIGINT)) AS added WHERE added.measure IS NOT NULL
         ON CONFLICT (repo_id, day, measure, class) DO UPDATE SET n = daily.n + excluded.n";
     FIGURES_SAMPLE = "INSERT INTO daily (repo_id, day, measure, class, n)
         VALUES ($1, $2, 'samples', 0, 1), ($1, $2, 'used', 0, $3), ($1, $2, 'budget', 0, $4), ($1, $2, 'full', 0, $5)

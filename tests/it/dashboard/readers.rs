@@ -80,7 +80,14 @@ async fn a_pool_that_wants_a_sign_in_shows_nothing_to_strangers() {
     let settings = Settings { sign_in_required: true, ..Settings::default() };
     let bench = Bench::with(Duration::from_secs(5), settings).await;
     let (stranger, ada) = (bench.browser(), bench.browser());
-    for page in PAGES.into_iter().chain(["/repos/acme/rocket", "/tasks/t_1"]) {
+    for page in PAGES.into_iter().chain([
+        "/repos/acme/rocket",
+        "/tasks/t_1",
+        "/workers/w_1",
+        "/insights",
+        "/leaderboard",
+        "/bulk?verb=close",
+    ]) {
         let shown = stranger.get(page).await;
         assert_eq!((shown.status, shown.location.as_str()), (303, "/signin"), "{page}");
     }

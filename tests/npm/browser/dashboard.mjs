@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { assertAccessible, assertFits, base, get, newPage, picture, scenario, text, until, withBrowser } from "./lib.mjs";
 
-const PAGES = ["/", "/tasks", "/tasks?state=ready", "/leases", "/events", "/repos/acme/rocket", "/docs", "/nothing/here"];
+const PAGES = [
+  "/", "/tasks", "/tasks?state=ready", "/leases", "/insights", "/insights?repo=acme/rocket&days=7", "/leaderboard", "/events",
+  "/repos/acme/rocket", "/docs", "/nothing/here",
+];
 const WINDOWS = { desk: { width: 1200, height: 900 }, phone: { width: 360, height: 800 } };
 
 const human = (rfc3339) => {
@@ -57,10 +60,20 @@ async function answers(browser) {
   assert.match(await text(page), /holds .* until/);
 }
 
+// The page of a worker that holds something, as the leases link to it.
+async function workerPage(browser) {
+  const page = await newPage(browser);
+  await page.goto(`${base}/leases`);
+  const path = await page.locator(".lane h2 a").first().getAttribute("href");
+  await page.context().close();
+  return path;
+}
+
 // Every page in both themes and on a phone: nothing is cut off, and axe-core finds nothing.
 async function pages(browser) {
   const { tasks } = await get("/v1/tasks?limit=100");
   const paths = [...PAGES, ...["ready", "leased"].map((state) => `/tasks/${tasks.find((task) => task.state === state).task_id}`)];
+  paths.push(await workerPage(browser));
   for (const colorScheme of ["light", "dark"]) {
     for (const [window, viewport] of Object.entries(WINDOWS)) {
       const page = await newPage(browser, { colorScheme, viewport });
@@ -114,7 +127,7 @@ async function keyboard(browser) {
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   assert.ok(await page.evaluate(() => document.getElementById("main").contains(document.activeElement)));
-  for (const [keys, path] of [["gt", "/tasks"], ["gl", "/leases"], ["ge", "/events"], ["go", "/"]]) {
+  for (const [keys, path] of [["gt", "/tasks"], ["gl", "/leases"], ["gi", "/insights"], ["gb", "/leaderboard"], ["ge", "/events"], ["go", "/"]]) {
     for (const key of keys) await page.keyboard.press(key);
     await page.waitForURL(base + path);
   }
@@ -206,6 +219,25 @@ async function acts(browser) {
   assert.match(await told.innerText(), /taken back/);
   assert.equal((await find("Mend the valve")).state, "ready");
   assert.ok((await text(page)).includes("gone for a week"), "the timeline has the reason");
+  // Many at once: first what would change, then only that.
+  await goto("/tasks?repo=acme/lander&state=ready");
+  await page.getByText("Act on all tasks that match…").click();
+  await page.locator("select[name=verb]").selectOption("close");
+  await page.getByRole("button", { name: "Preview" }).click();
+  assert.match(await text(page), /3 tasks of the 3 that match would change/);
+  assert.equal((await find("Waits for a skill")).state, "ready", "a preview changes nothing");
+  await assertAccessible(page, "preview of an act on many tasks");
+  await picture(page, "bulk");
+  await page.getByLabel("Reason, which").fill("a new plan");
+  await page.getByRole("button", { name: "Close 3 tasks" }).click();
+  assert.match(await text(page), /3 tasks were changed/);
+  assert.equal((await find("Waits for a skill")).state, "closed");
+  await goto("/bulk?repo=acme/lander&verb=reopen");
+  assert.match(await text(page), /3 tasks of the 4 that match would change.*The others are left/);
+  await page.getByRole("button", { name: "Reopen 3 tasks" }).click();
+  assert.equal((await find("Waits for a skill")).state, "ready");
+
+  await goto(`/tasks/${held.task_id}`);
   await page.getByText("Close the task…").click();
   await page.getByRole("button", { name: "Close the task" }).click();
   assert.equal((await find("Mend the valve")).state, "closed");
@@ -297,6 +329,46 @@ async function people(browser) {
   assert.equal((await get("/v1/repos/acme/docs")).budget.max_open_prs, 5);
   // Both tabs show it; the other one without a reload.
   await ada.getByText("of 5 slots taken").first().waitFor();
+
+  // Nobody is on the leaderboard unasked.
+  await mona.goto(`${base}/leaderboard`);
+  assert.ok((await text(mona)).includes("Nobody who asked to be here has merged work yet."));
+  await until("ada has merged work", async () => {
+    const { events } = await get("/v1/events?last=100&kind=task.merged");
+    return events.length >= 12;
+  });
+  await ada.goto(`${base}/leaderboard`);
+  await ada.getByRole("button", { name: "Put me on the leaderboard" }).click();
+  assert.equal(await ada.locator("#told").innerText(), "✓ You are on the leaderboard.");
+  await until("mona sees ada there", async () => {
+    await mona.reload();
+    return /ada [\d.]+/.test(await text(mona, "main"));
+  });
+  await assertAccessible(mona, "leaderboard");
+  await picture(mona, "leaderboard");
+  await ada.getByRole("button", { name: "Take me off the leaderboard" }).click();
+  assert.equal(await ada.locator("#told").innerText(), "✓ You are not on the leaderboard any more.");
+
+  // Acts on many tasks are for those who may write, and for one repository.
+  await mona.goto(`${base}/tasks?state=pr_opened&repo=acme/docs`);
+  await mona.getByText("Act on all tasks that match…").click();
+  assert.deepEqual(await mona.locator("select[name=verb] option").allInnerTexts(), ["approve", "unblock", "revoke"]);
+  await mona.goto(`${base}/bulk?verb=revoke`);
+  assert.ok((await text(mona)).includes("Filter by a repository first"));
+  await ada.goto(`${base}/bulk?verb=revoke&repo=acme/docs`);
+  assert.ok((await text(ada)).includes("You may not write to this repository"));
+  await mona.goto(`${base}/bulk?verb=close&repo=acme/docs`);
+  assert.ok((await text(mona)).includes("Only the operator can do that."));
+
+  // What was merged is in the figures of today, drawn and as a table.
+  await mona.goto(`${base}/insights`);
+  const merged = Number(await mona.locator(".insights dd").first().innerText());
+  assert.ok(merged >= 12, `${merged} merged`);
+  assert.equal(await mona.locator("figure.chart canvas").count(), 4);
+  await mona.getByText("Show the numbers of each day").click();
+  assert.equal(Number(await mona.locator("table.days tbody [data-key=merged]").first().innerText()), merged);
+  await assertAccessible(mona, "insights");
+  await picture(mona, "insights");
 }
 
 // The demo, for the pictures in the README.

@@ -44,7 +44,7 @@ on_both_engines! {
         let [(day_one, one), (day_two, two)] = &days[..] else { panic!("two days: {days:?}") };
         assert_eq!(day_two - day_one, 1);
         assert_eq!((one.merged(), one.delivered, one.returned), (1, 1, 0));
-        assert_eq!(class(one.lead.percentile(50).unwrap()), class(Span::hours(3)), "from the creation to the merge");
+        assert_eq!(class(one.lead.percentile(50).unwrap()), class(Span::hours(5)), "from the creation to the merge");
         assert_eq!(class(one.reviews().percentile(50).unwrap()), class(Span::hours(2)));
         assert_eq!((two.merged(), two.delivered, two.returned), (0, 0, 1));
         // Several moves in one job add up.

@@ -109,13 +109,13 @@ on_both_engines! {
         // Kept short by what they hold: what waits, what is held, what somebody has to look at, what the App serves.
         let short = ["deliveries_order", "deliveries_processing", "deliveries_dead", "wanted_comments_due",
             "wanted_comments_dead", "redeliveries_wanted", "events_waiting", "leases_due", "leases_live", "repositories",
-            "installations", "comment_turns", "doubts", "task_counts", "lease_ends", "CONSTANT ROW"];
+            "installations", "comment_turns", "doubts", "task_counts", "lease_ends", "CONSTANT ROW", "VALUES CLAUSE"];
         // Walked in order, up to a limit.
         let limited = ["EVENTS_RECENT", "EVENTS_READABLE"];
         // What a start, or a clock that was set back, costs once.
         let rare = ["ANSWERS_ABANDONED", "BACK_LEASES", "BACK_DELIVERIES"];
         // Aliases of the repositories, and of results that a limit or a walk keeps short.
-        let aliases = ["r", "o", "w", "e", "waiting", "oldest", "early", "releases", "waits", "ahead"];
+        let aliases = ["r", "o", "w", "e", "waiting", "oldest", "early", "releases", "waits", "ahead", "added"];
         for (name, sql) in crate::Store::statements() {
             if limited.contains(&name) || rare.contains(&name) {
                 continue;
