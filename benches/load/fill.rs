@@ -12,6 +12,9 @@ const COUNTS: [&str; 2] = [
         SELECT repo_id, state, COUNT(*) FROM leases WHERE ended_at IS NOT NULL GROUP BY repo_id, state",
 ];
 
+/// Sums of a repository and a day.
+const SUMS: usize = 10;
+
 /// What stands before the tasks that the workers can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -36,6 +39,8 @@ pub(crate) struct Fill {
     pub(crate) behind: usize,
     /// Tasks that were granted and merged before, by the workers in turn, in the first repository.
     pub(crate) finished: usize,
+    /// Days with sums of each repository, up to today.
+    pub(crate) days: usize,
 }
 
 impl fmt::Display for Fill {
@@ -53,7 +58,7 @@ impl fmt::Display for Fill {
 
 impl Fill {
     pub(crate) fn plain(repos: usize, tasks: usize) -> Self {
-        Self { repos, tasks, head: Head::Nothing, behind: 0, finished: 0 }
+        Self { repos, tasks, head: Head::Nothing, behind: 0, finished: 0, days: 0 }
     }
 
     /// Writes it all into a database that has its schema, and workers if tasks were finished.
@@ -114,8 +119,24 @@ impl Fill {
             all.push("DELETE FROM events; DELETE FROM chains".to_owned());
             all.extend(self.history(since, &numbers(self.finished)));
         }
+        if self.days > 0 {
+            all.push(self.sums(&numbers(self.repos * self.days * SUMS)));
+        }
         all.extend(COUNTS.map(str::to_owned));
         all
+    }
+
+    /// Writes the sums of each day: merges and reviews of some durations, and samples.
+    fn sums(&self, numbers: &str) -> String {
+        let today = Clock::System.now_ms() / 86_400_000;
+        format!(
+            "INSERT INTO daily (repo_id, day, measure, class, n) {numbers} SELECT 'r_' || CAST(i / {SUMS} / {days} AS VARCHAR),
+            {today} - i / {SUMS} % {days}, CASE i % {SUMS} WHEN 0 THEN 'samples' WHEN 1 THEN 'used' WHEN 2 THEN 'budget'
+            WHEN 3 THEN 'full' WHEN 4 THEN 'lease_delivered' WHEN 5 THEN 'lease_returned' WHEN 6 THEN 'merged'
+            WHEN 7 THEN 'merged' WHEN 8 THEN 'review_merged' ELSE 'review_unmerged' END,
+            CASE WHEN i % {SUMS} < 6 THEN 0 ELSE 80 + i % 50 END, 5 FROM n",
+            days = self.days
+        )
     }
 
     fn history(&self, since: i64, numbers: &str) -> [String; 5] {

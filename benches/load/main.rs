@@ -105,6 +105,9 @@ async fn main() -> ExitCode {
     }
     if wanted("pages") {
         others.extend(bench.pages(if short { 5 } else { 20 }).await);
+        for readers in [0, 60] {
+            all.push(shown(bench.lifecycles_beside_readers(readers).await));
+        }
     }
     if wanted("value") {
         for asking in Asking::ALL {

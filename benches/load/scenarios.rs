@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Workers that ask one call after another.
-const WORKERS: usize = 20;
+pub(crate) const WORKERS: usize = 20;
 /// Tasks for each minute of a long run: more than can be done in one.
 const STEADY_TASKS: usize = 100_000;
 const POLLERS: usize = 64;
@@ -55,7 +55,7 @@ impl Bench<'_> {
         rows
     }
 
-    async fn lifecycles_on(&self, server: &Server, tokens: Vec<String>, name: String) -> Measured {
+    pub(crate) async fn lifecycles_on(&self, server: &Server, tokens: Vec<String>, name: String) -> Measured {
         let address = server.address;
         let clients = tokens.into_iter().enumerate().map(|(n, token)| {
             move |phase: Arc<Phase>| async move {

@@ -64,7 +64,7 @@ pub fn middle(class: i64) -> Span {
     let power = (class >> PARTS_LOG2).clamp(0, 40);
     let part = class & ((1 << PARTS_LOG2) - 1);
     let whole = 1_000_i64 << power;
-    Span(whole + (whole * (2 * part + 1) >> (PARTS_LOG2 + 1)))
+    Span(whole + ((whole * (2 * part + 1)) >> (PARTS_LOG2 + 1)))
 }
 
 /// Returns what a move adds to the sums of its day, each with its class.

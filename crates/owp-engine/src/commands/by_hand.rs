@@ -124,7 +124,7 @@ impl Operator<'_> {
     ) -> Result<Told, EngineError> {
         let on = [(task, seen.text.clone())];
         let told = self.commands(who, repo, command, seen.at, &on).await?.pop();
-        told.map_or_else(|| Err(EngineError::UnknownTask), |told| told)
+        told.unwrap_or(Err(EngineError::UnknownTask))
     }
 
     /// Runs a maintainer's command on several tasks of a repository, one after the other, each with the text that the page
