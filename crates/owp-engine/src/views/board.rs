@@ -56,6 +56,9 @@ impl Views<'_> {
             let (tasks, next) = tx.tasks().page(&filter, &after, limit).await?;
             let mut tasks: Vec<TaskView> = tasks.into_iter().map(TaskView::from).collect();
             add_reasons(tx, &engine, &mut tasks).await?;
+            for view in &mut tasks {
+                view.page = engine.views().page_of(&view.repo, &view.task);
+            }
             Ok(TaskBoard { now: tx.now(), tasks, next })
         }))
         .await

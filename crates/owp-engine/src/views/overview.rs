@@ -1,15 +1,15 @@
 //! Data of the dashboard and the admin counts, from one snapshot.
 
-use crate::Views;
 use crate::comments::dead_letters::Undelivered;
 use crate::error::EngineError;
 use crate::views::resources::{LoadedRepo, load_repos};
+use crate::{Engine, Views};
 use owp_pool::admission;
 use owp_pool::budget::Budget;
 use owp_pool::task::TaskState;
 use owp_pool::{Refusal, Span, TaskId, Timestamp};
 use owp_store::{EventRow, ReadAccess, RepoCounts, RepoRow, StoreError, Tx, transaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A worker is online for this long after its last call.
 pub const ONLINE: Span = Span::secs(90);
@@ -71,13 +71,15 @@ pub struct OpenRepos {
     pub throttled: i64,
 }
 
-/// A task's issue number and title.
+/// A task's title and issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskTitle {
     /// Issue number; `None` in a manual repository.
     pub issue: Option<i64>,
     /// Title, as its author wrote it.
     pub title: String,
+    /// Web page of the issue; `None` in a manual repository.
+    pub page: Option<String>,
 }
 
 /// Overview of one repository.
@@ -142,7 +144,8 @@ impl Views<'_> {
 
     /// Returns the titles of these events' tasks.
     pub async fn titles_of(&self, events: Vec<EventRow>) -> Result<Titles, EngineError> {
-        self.read(transaction!(|tx| Ok(Titles { now: tx.now(), titles: titles(tx, &events).await? }))).await
+        let engine = self.0.clone();
+        self.read(transaction!(|tx| Ok(Titles { now: tx.now(), titles: titles(tx, &engine, &events).await? }))).await
     }
 
     /// Returns the overview of the pool, with this page of its repositories, or the last if there are fewer, as
@@ -161,7 +164,7 @@ impl Views<'_> {
             };
             let repos = load_repos(tx, &engine, rows).await?.into_iter().map(view).collect();
             let events = tx.events().recent_for(&access, EVENTS).await?;
-            let titles = titles(tx, &events).await?;
+            let titles = titles(tx, &engine, &events).await?;
             let undelivered = tx.comments().dead_letters(None, LETTERS, &access).await?;
             let undelivered = undelivered.into_iter().map(Undelivered::from).collect();
             Ok(Overview { totals: totals(tx).await?, repos, page, pages, events, titles, undelivered })
@@ -195,12 +198,14 @@ async fn totals(tx: &mut Tx) -> Result<Totals, StoreError> {
     })
 }
 
-async fn titles(tx: &mut Tx, events: &[EventRow]) -> Result<BTreeMap<String, TaskTitle>, StoreError> {
+async fn titles(tx: &mut Tx, engine: &Engine, events: &[EventRow]) -> Result<BTreeMap<String, TaskTitle>, StoreError> {
     let mut titles = BTreeMap::new();
-    let ids: BTreeSet<&String> = events.iter().filter_map(|event| event.task.as_ref()).collect();
-    for id in ids {
+    let repos: BTreeMap<&String, Option<&String>> =
+        events.iter().filter_map(|event| Some((event.task.as_ref()?, event.repo.as_ref()))).collect();
+    for (id, repo) in repos {
         if let Some((issue, title)) = tx.tasks().title(&TaskId::new(id.as_str())).await? {
-            titles.insert(id.clone(), TaskTitle { issue, title });
+            let page = repo.zip(issue).and_then(|(repo, issue)| engine.views().issue_page(repo, issue));
+            titles.insert(id.clone(), TaskTitle { issue, title, page });
         }
     }
     Ok(titles)

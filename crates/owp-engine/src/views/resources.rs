@@ -31,7 +31,7 @@ pub struct TaskView {
     pub pulls: Vec<LinkedPull>,
     /// Contract and gates; omitted in lists and in manual repositories.
     pub terms: Option<Terms>,
-    /// Web page of the issue; omitted in lists and in manual repositories.
+    /// Web page of the issue; omitted in the API's lists and in manual repositories.
     pub page: Option<String>,
     /// Why a ready or blocked task waits; omitted in the API's lists.
     pub waiting: Option<Waiting>,
@@ -114,7 +114,7 @@ impl Views<'_> {
             let row = tx.repos().get(&task.repo).await?.filter(|row| may(row, &task));
             let repo = engine.context(row.ok_or(EngineError::UnknownTask)?);
             let pulls = tx.pulls().of_task(&task.id).await?.into_iter().map(|row| linked(&repo, row)).collect();
-            let page = engine.views().issue_page(&repo.row, &task);
+            let page = engine.views().page_of(&repo.row.name, &task);
             let terms = task.issue.and_then(|_| Terms::of(&repo));
             let view = task_view(tx, task, (repo.row.name, repo.row.private)).await?;
             let mut view = TaskView { pulls, terms, page, ..view };
@@ -124,10 +124,15 @@ impl Views<'_> {
         .await
     }
 
-    /// Returns the web page of a task's issue.
-    fn issue_page(&self, repo: &RepoRow, task: &Task) -> Option<String> {
-        let (issue, origin) = (task.issue?, self.github()?.client.web_origin()?);
-        repo.managed.then(|| format!("{origin}/{}/issues/{issue}", repo.name))
+    /// Returns the web page of a task's issue; tasks of manual repositories have none.
+    pub(super) fn page_of(&self, repo: &str, task: &Task) -> Option<String> {
+        self.issue_page(repo, task.issue?)
+    }
+
+    /// Returns the web page of an issue.
+    pub(super) fn issue_page(&self, repo: &str, issue: i64) -> Option<String> {
+        let origin = self.github()?.client.web_origin()?;
+        Some(format!("{origin}/{repo}/issues/{issue}"))
     }
 
     /// Returns a page of repositories by name, after the lower-case name `after`.

@@ -104,10 +104,16 @@ pub(super) fn list(rows: &[EventRow], titles: &BTreeMap<String, TaskTitle>, now:
                 li {
                     (parts::ago(row.at, now)) " "
                     (sentence(&row.kind, &Value::from(shown(&row.kind, &row.payload, everything)))) " "
-                    @if let (Some(id), Some(task)) = (&row.task, row.task.as_ref().and_then(|id| titles.get(id))) {
+                    @let task = row.task.as_ref().and_then(|id| titles.get(id));
+                    @if let (Some(id), Some(task)) = (&row.task, task) {
                         (parts::task_link(id, task.issue, &task.title)) " "
                     }
-                    @if let Some(repo) = &row.repo { span.where { (parts::repo_link(repo)) } }
+                    @if let Some(repo) = &row.repo {
+                        span.where {
+                            (parts::repo_link(repo))
+                            @if let Some(task) = task { (parts::issue_link(task.page.as_deref(), task.issue)) }
+                        }
+                    }
                 }
             }
         }

@@ -134,6 +134,15 @@ pub(super) fn task_link(id: &str, issue: Option<i64>, title: &str) -> Markup {
     html! { a.task href=(task_path(id)) { (task_name(issue, title)) } }
 }
 
+/// Renders a link to the conversation of an issue, behind a dot; nothing for a task without one.
+pub(super) fn issue_link(page: Option<&str>, issue: Option<i64>) -> Markup {
+    html! {
+        @if let (Some(page), Some(issue)) = (page, issue) {
+            " · " a href=(page) rel="noopener" aria-label={ "issue #" (issue) " on GitHub" } { "issue" }
+        }
+    }
+}
+
 /// Renders a task's name, such as `#12 Fix the login`, shortened.
 pub(super) fn task_name(issue: Option<i64>, title: &str) -> Markup {
     html! {

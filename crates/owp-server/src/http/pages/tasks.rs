@@ -196,7 +196,7 @@ fn row(view: &TaskView, now: Now) -> Markup {
         tr role="row" {
             th scope="row" role="rowheader" {
                 (parts::task_link(task.id.as_str(), task.issue, &task.title))
-                span.kind { (parts::repo_link(&view.repo)) " · " (requirements(view)) }
+                span.kind { (parts::repo_link(&view.repo)) (parts::issue_link(view.page.as_deref(), task.issue)) " · " (requirements(view)) }
             }
             td role="cell" data-label="State" {
                 (state_badge(task.state))
