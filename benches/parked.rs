@@ -90,6 +90,7 @@ async fn serve(url: &str) -> Running {
         github: None,
         settings: Settings { rate_limit: None, trusted_proxies, ..Settings::default() },
         admin_token: Some(ADMIN.into()),
+        demo: None,
     };
     start(options).await.expect("a server")
 }

@@ -15,7 +15,7 @@ use owp_engine::{
 };
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
-use owp_server::http::{self, ApiState, router};
+use owp_server::http::{self, ApiState, DemoControls, router};
 use owp_store::{Store, StoreError, StoreOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,6 +23,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
@@ -68,6 +69,8 @@ pub struct ServeOptions {
     pub settings: Settings,
     /// The token for the admin calls.
     pub admin_token: Option<SecretString>,
+    /// What the viewer of a demo can let happen.
+    pub demo: Option<Arc<dyn DemoControls>>,
 }
 
 /// Error that prevents a server from starting.
@@ -110,7 +113,7 @@ pub async fn start(options: ServeOptions) -> Result<Running, ServeError> {
     let (accepting, stepping) = (CancellationToken::new(), CancellationToken::new());
     let loops = loops::start(&engine, waiting, &stepping);
     let hub = engine.feed().hub().clone();
-    let faces = router(ApiState::new(engine.clone(), options.admin_token));
+    let faces = router(ApiState::new(engine.clone(), options.admin_token).with_demo(options.demo));
     let server = Some(tokio::spawn(http::serve(bound, faces, accepting.clone())));
     Ok(Running { address, hub, engine, accepting, stepping, server, loops })
 }
@@ -257,6 +260,7 @@ async fn serve(
             ..settings(config.open_registration, config.spans)
         },
         admin_token: config.admin_token,
+        demo: None,
     })
     .await?;
     tracing::info!("listening on {}", running.url());

@@ -69,6 +69,7 @@ impl Stage {
                 ..Settings::default()
             },
             admin_token: None,
+            demo: None,
         })
         .await
         .map_err(|e| e.to_string())?;

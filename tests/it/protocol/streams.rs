@@ -265,6 +265,7 @@ async fn replica(pool: &Pool) -> Running {
         github: None,
         settings: Settings::default(),
         admin_token: Some(ADMIN.into()),
+        demo: None,
     });
     started.await.unwrap()
 }

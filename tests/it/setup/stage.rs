@@ -61,6 +61,7 @@ impl Stage {
             github: None,
             settings: Settings { setup: Some(setup), ..Settings::default() },
             admin_token: None,
+            demo: None,
         });
         let running = running.await.unwrap();
         Self { github, running, clock, browser: Browser::new(), file, _folder: folder, _database: database }

@@ -103,6 +103,7 @@ impl Pool {
             // Tests move the clock by hours at once, which the server could not tell from having been away.
             settings: Settings { downtime_after: Span::days(10_000), ..settings },
             admin_token: admin_token.map(Into::into),
+            demo: None,
         })
         .await
         .unwrap();

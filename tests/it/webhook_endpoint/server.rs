@@ -85,6 +85,7 @@ impl Server {
             github: Some(side),
             settings: Settings { comment_spacing: Span(5), ..Settings::default() },
             admin_token: None,
+            demo: None,
         };
         let running = start(options).await.unwrap();
         let rows = AnyPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();

@@ -51,6 +51,7 @@ pub use connections::serve;
 use distrust::Distrust;
 use limits::Limiter;
 use owp_engine::Engine;
+pub use pages::{Control, DemoControls};
 use secrecy::SecretString;
 use std::sync::Arc;
 use streams::Streams;
@@ -69,6 +70,7 @@ pub struct ApiState {
     api_buffers: Arc<Buffers>,
     webhook_buffers: Arc<Buffers>,
     distrust: Arc<Distrust>,
+    demo: Option<Arc<dyn DemoControls>>,
 }
 
 impl ApiState {
@@ -89,7 +91,14 @@ impl ApiState {
             api_buffers: Buffers::new(buffers::API),
             webhook_buffers: Buffers::new(buffers::WEBHOOKS),
             distrust: Arc::default(),
+            demo: None,
         }
+    }
+
+    /// Lets the viewer of a demo steer it on the overview.
+    #[must_use]
+    pub fn with_demo(self, demo: Option<Arc<dyn DemoControls>>) -> Self {
+        Self { demo, ..self }
     }
 }
 

@@ -4,6 +4,7 @@
 mod act;
 mod assets;
 mod bulk;
+mod demo;
 mod events;
 mod forms;
 mod gauge;
@@ -29,6 +30,7 @@ mod worker;
 use super::ApiState;
 use axum::Router;
 use axum::routing::{get, post};
+pub use demo::{Control, DemoControls};
 pub(super) use layout::{document, themed};
 pub(super) use parts::prose;
 pub(super) use reply::Cache;
@@ -57,5 +59,6 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/act", post(act::act))
         .route("/bulk", get(bulk::preview))
         .route("/bulk", post(bulk::act))
+        .route("/demo", post(demo::act))
         .route("/static/{name}", get(assets::serve))
 }

@@ -6,7 +6,7 @@ use super::layout::{Section, dashboard};
 use super::parts::{Now, capital, counted, prose, rough, state_words};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
-use super::{events, parts};
+use super::{demo, events, parts};
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use crate::http::query::{Query, fault};
@@ -44,6 +44,7 @@ async fn render(api: &ApiState, reader: &Reader, page: i64) -> Result<Rendered, 
     let now = Now(overview.totals.now);
     let body = html! {
         @let found = needs_a_person(&overview, now.0);
+        @if let Some(controls) = &api.demo { (demo::section(&**controls)) }
         @if !found.is_empty() { (attention(&found)) }
         section aria-labelledby="repositories" {
             h2 id="repositories" { "Review budgets" }
