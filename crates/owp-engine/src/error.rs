@@ -57,6 +57,9 @@ pub enum EngineError {
     /// GitHub does not show the comment whose commands are to run, or its repository.
     #[error("GitHub does not show comment {0} at the moment; it is asked again before that is believed")]
     CommentInDoubt(i64),
+    /// Another look at the same issue was faster, and knew what this one did not.
+    #[error("issue #{0} changed while it was looked at; it is looked at again")]
+    Overtaken(i64),
     /// The archive of history cannot be written; nothing was removed.
     #[error("the archive {folder} cannot be written, so history is kept: {cause}")]
     Archive {
@@ -112,7 +115,7 @@ impl EngineError {
             Self::Store(StoreError::Corrupt(_)) => false,
             Self::Store(_) => true,
             Self::GitHub(error) => error.is_transient(),
-            Self::InDoubt(_) | Self::CommentInDoubt(_) => true,
+            Self::InDoubt(_) | Self::CommentInDoubt(_) | Self::Overtaken(_) => true,
             _ => false,
         }
     }

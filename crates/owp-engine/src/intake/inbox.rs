@@ -184,7 +184,7 @@ impl Intake<'_> {
             }
             EngineError::Store(StoreError::Corrupt(_)) => return self.give_up(delivery, error.to_string()).await,
             EngineError::GitHub(error) => error.retry_at(),
-            EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) => {
+            EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) | EngineError::Overtaken(_) => {
                 Some(Timestamp(self.store().clock().now_ms()) + MIN_SPACING)
             }
             _ => None,
@@ -194,6 +194,8 @@ impl Intake<'_> {
         let (why, before) = (error.to_string(), delivery.attempts);
         if matches!(error, EngineError::GitHub(GitHubError::QuotaKept { .. })) {
             tracing::info!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery waits for the next hour's quota");
+        } else if matches!(error, EngineError::Overtaken(_)) {
+            tracing::debug!(delivery = %delivery.id, event = %delivery.event, %why, "a delivery is processed again");
         } else {
             tracing::warn!(delivery = %delivery.id, event = %delivery.event, %why, attempts = before, "failed to process a delivery");
         }

@@ -199,7 +199,7 @@ impl Reconciler<'_> {
             .await;
         match applied {
             // A delivery changed the task meanwhile, and knew more.
-            Err(EngineError::InDoubt(_)) => Ok(()),
+            Err(EngineError::Overtaken(_)) => Ok(()),
             applied => applied,
         }
     }

@@ -120,7 +120,7 @@ pub(crate) async fn apply(
         let basis = Known { task: &task, record: &extras.approval }.basis();
         if details.basis.as_ref() != Some(&basis) && !is_planted(Plant::LateJudgementIsApplied) {
             // GitHub was asked before another look changed the task.
-            return Err(EngineError::InDoubt(format!("issue #{number}")));
+            return Err(EngineError::Overtaken(number));
         }
         return update(tx, repo, task, extras, (details, &reading)).await.map(Some);
     }

@@ -92,7 +92,7 @@ impl From<EngineError> for Failure {
             }
             EngineError::Store(cause) => Self::internal(&cause),
             EngineError::Archive { .. } | EngineError::HistoryRemoved => Self::internal(&error),
-            EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) => {
+            EngineError::InDoubt(_) | EngineError::CommentInDoubt(_) | EngineError::Overtaken(_) => {
                 Self::unavailable(&error, &format!("{} Try again in a minute.", sentence(&error.to_string())))
             }
             EngineError::GitHub(ref cause) => {
