@@ -1,22 +1,21 @@
-//! The demo's simulated users: a maintainer, three OWP clients, two contributors who comment. Each is a small loop.
+//! The demo's simulated users: the maintainer, and two contributors who comment. Each is a small loop.
 
 use super::backlog::{self, OpenIssue};
+use super::clients;
 use super::stage::{BUDGET, CLIENTS, MAINTAINER, PEOPLE, REPOS, Stage};
-use owp_pool::TaskId;
 use owp_pool::task::{Task, TaskState};
 use owp_store::transaction;
-use reqwest::Client;
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-const BEAT: Duration = Duration::from_millis(300);
+pub(super) const BEAT: Duration = Duration::from_millis(300);
 /// Time from a pull request to its review.
 const REVIEW: Duration = Duration::from_millis(900);
-/// Time to a review after the opening, long enough to keep the review budget full most of the time.
-const LATER_REVIEW: Duration = Duration::from_secs(4);
+/// Pause of the maintainer, in which budgets become full: in the opening, and later.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LATER_PAUSE: Duration = Duration::from_secs(8);
 /// Duration in seconds of the opening, in which the demo shows every feature.
 const OPENING_SECS: f64 = 20.0;
 /// After an hour nobody watches closely, and the sandbox keeps everything in memory.
@@ -40,12 +39,22 @@ pub(super) enum Pace {
 
 impl Pace {
     /// Returns the duration of a task's work.
-    fn work(self) -> Duration {
+    pub(super) fn work(self) -> Duration {
         if self == Self::Hurried { WORK } else { LONG_WORK }
     }
 
-    fn review(self, seconds: f64) -> Duration {
-        if self == Self::Hurried || seconds < OPENING_SECS { REVIEW } else { LATER_REVIEW }
+    /// Returns the pause of a client between two pulls: long enough for a viewer to see that a slot is free.
+    pub(super) fn next_pull(self) -> Duration {
+        if self == Self::Hurried { BEAT } else { Duration::from_millis(1_500) }
+    }
+
+    /// Returns the pause of the maintainer after all pull requests are reviewed.
+    fn after_reviews(self, seconds: f64) -> Duration {
+        match self {
+            Self::Hurried => Duration::ZERO,
+            Self::Calm if seconds < OPENING_SECS => FIRST_PAUSE,
+            Self::Calm => LATER_PAUSE,
+        }
     }
 
     /// Returns the pause of a contributor after a refusal.
@@ -74,8 +83,8 @@ pub(super) async fn start(stage: &Arc<Stage>, pace: Pace) -> Result<JoinSet<()>,
     }
     cast.spawn(offer(Arc::clone(stage), issues, pace));
     cast.spawn(review(Arc::clone(stage), pace));
-    for (login, skills) in CLIENTS {
-        cast.spawn(client(Arc::clone(stage), login, skills, pace));
+    for member in CLIENTS {
+        cast.spawn(clients::run(Arc::clone(stage), member, pace));
     }
     for (login, skills) in PEOPLE {
         cast.spawn(commenter(Arc::clone(stage), login, skills, pace));
@@ -109,90 +118,33 @@ fn label(stage: &Stage, issue: &OpenIssue) {
     }
 }
 
-/// The maintainer reviews one pull request at a time, oldest first, and merges most of them.
+/// The maintainer reviews the pull requests of one repository after the other, oldest first, and merges most of them.
 async fn review(stage: Arc<Stage>, pace: Pace) {
-    for reviews in 1.. {
-        tokio::time::sleep(pace.review(stage.seconds())).await;
-        let repo = REPOS[reviews % REPOS.len()];
-        let Some(pull) = stage.github.open_pulls(repo).into_iter().next() else { continue };
-        let maintainer = stage.github.as_user(MAINTAINER);
-        let done = if reviews % REJECT_EVERY == 0 {
-            maintainer.close_pr(repo, pull.number)
-        } else {
-            maintainer.merge(repo, pull.number).map(drop)
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "could not review a pull request");
-        }
-    }
-}
-
-/// A contributor with an OWP client: registers, links the worker by a comment, then pulls tasks and completes them.
-async fn client(stage: Arc<Stage>, login: &'static str, skills: &'static [&'static str], pace: Pace) {
-    let http = Client::new();
-    let registered = loop {
-        let body = json!({ "name": format!("{login}'s laptop"), "github_handle": login, "skills": skills });
-        let answer = http.post(format!("{}/v1/workers/register", stage.url)).json(&body).send().await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => break answer.json::<Value>().await.unwrap_or_default(),
-            other => tracing::warn!(?other, "registration failed"),
-        }
-        tokio::time::sleep(BEAT).await;
-    };
-    let token = registered["token"].as_str().unwrap_or_default().to_owned();
-    let code = registered["link"]["code"].as_str().unwrap_or_default();
-    let said = stage.github.as_user(login).comment(REPOS[0], 1, &format!("/owp link {code}"));
-    if let Err(error) = said {
-        tracing::warn!(%error, "could not post the link code");
-    }
-    let mut answered = BTreeSet::new();
+    let mut reviews = 0;
     loop {
-        tokio::time::sleep(BEAT).await;
-        if let Err(error) = pull_and_work(&stage, &http, &token, login, pace, &mut answered).await {
-            tracing::debug!(%error, login, "a work round failed");
+        for repo in REPOS {
+            // As many as were open at first: others come while these are reviewed.
+            for _ in 0..BUDGET {
+                tokio::time::sleep(REVIEW).await;
+                let Some(pull) = stage.github.open_pulls(repo).into_iter().next() else { break };
+                reviews += 1;
+                decide(&stage, repo, pull.number, reviews);
+            }
         }
+        tokio::time::sleep(pace.after_reviews(stage.seconds())).await;
     }
 }
 
-async fn pull_and_work(
-    stage: &Stage,
-    http: &Client,
-    token: &str,
-    login: &str,
-    pace: Pace,
-    answered: &mut BTreeSet<String>,
-) -> Result<(), String> {
-    let say = |path: String, body: Value| {
-        let call = http.post(format!("{}{path}", stage.url)).bearer_auth(token).json(&body).send();
-        async move { call.await.and_then(reqwest::Response::error_for_status).map(drop).map_err(|e| e.to_string()) }
+fn decide(stage: &Stage, repo: &str, pull: u64, nth: usize) {
+    let maintainer = stage.github.as_user(MAINTAINER);
+    let done = if nth.is_multiple_of(REJECT_EVERY) {
+        maintainer.close_pr(repo, pull)
+    } else {
+        maintainer.merge(repo, pull).map(drop)
     };
-    say("/v1/workers/heartbeat".to_owned(), json!({ "status": "working" })).await?;
-    let work = http.get(format!("{}/v1/work", stage.url)).bearer_auth(token).send().await;
-    let work: Value = work.map_err(|e| e.to_string())?.json().await.map_err(|e| e.to_string())?;
-    for lease in work["leases"].as_array().cloned().unwrap_or_default() {
-        let (Some(id), Some(repo)) = (lease["task_id"].as_str(), lease["repo"].as_str()) else { continue };
-        let Some(task) = held(stage, id).await.filter(|_| !answered.contains(lease_key(&lease))) else { continue };
-        let status = format!("/v1/tasks/{id}/status");
-        say(status.clone(), json!({ "status": "in_progress" })).await?;
-        tokio::time::sleep(pace.work()).await;
-        let number = stage.open_pull(login, repo, task.issue.unwrap_or_default(), &task.title)?;
-        answered.insert(lease_key(&lease).to_owned());
-        let url = format!("{}/{repo}/pull/{number}", stage.github.api_url());
-        // The webhook may have arrived first; a repeated report has no effect.
-        say(status, json!({ "status": "pr_opened", "artifact": { "pr_url": url } })).await?;
+    if let Err(error) = done {
+        tracing::warn!(%error, "could not review a pull request");
     }
-    Ok(())
-}
-
-fn lease_key(lease: &Value) -> &str {
-    lease["lease_id"].as_str().unwrap_or_default()
-}
-
-/// Returns the task while a worker holds it and no pull request is linked.
-async fn held(stage: &Stage, id: &str) -> Option<Task> {
-    let id = TaskId::new(id);
-    let task = stage.store.read(transaction!(|tx| tx.tasks().get(&id).await)).await.ok().flatten()?;
-    task.state.is_held().then_some(task)
 }
 
 /// A contributor who comments: joins after the first refusal says how, then claims suitable tasks one at a time.

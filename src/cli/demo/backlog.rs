@@ -119,7 +119,13 @@ mod tests {
         let titles: BTreeSet<&str> = ideas.iter().map(|idea| idea.title.as_str()).collect();
         assert_eq!(titles.len(), ideas.len(), "no title comes twice within forty");
         assert_eq!(ideas.iter().map(|idea| idea.repo).collect::<BTreeSet<_>>(), BTreeSet::from([0, 1]));
-        let skills: Vec<&str> = CLIENTS.iter().chain(&PEOPLE).flat_map(|(_, skills)| skills.iter().copied()).collect();
+        let skills: Vec<&str> = CLIENTS
+            .iter()
+            .map(|member| member.skills)
+            .chain(PEOPLE.map(|(_, skills)| skills))
+            .flatten()
+            .copied()
+            .collect();
         for idea in opening().iter().chain(&ideas) {
             let read = read_labels(&idea.labels, &LabelRules::default());
             assert!(read.problems.is_empty(), "{idea:?}: {:?}", read.problems);

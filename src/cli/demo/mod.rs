@@ -1,11 +1,12 @@
 //! `owp demo`: the whole workflow on one machine, without account, network or setup.
 //!
-//! A sandbox GitHub with two repositories, the real service against it, three simulated workers over REST, two
+//! A sandbox GitHub with two repositories, the real service against it, four simulated workers over REST, two
 //! simulated contributors who comment, and a maintainer who labels, reviews and merges; new issues keep coming. Only
 //! the users are simulated: every step uses the real webhook endpoint, the real API and the real GitHub client.
 
 mod actors;
 mod backlog;
+mod clients;
 mod narrate;
 mod stage;
 

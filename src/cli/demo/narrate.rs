@@ -20,7 +20,7 @@ const WORDS_MAX_CHARS: usize = 200;
 /// Introduces the demo.
 pub(super) fn opening(stage: &Stage) {
     print_line(&format!(
-        "OWP Pool demo: two repositories, five contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\n  \
+        "OWP Pool demo: two repositories, six contributors, one maintainer who reviews {BUDGET} pull requests at a time.\n\n  \
          Dashboard       {}\n  Sandbox GitHub  {}  (every issue and pull request)\n\n\
          Open both in a browser. New issues keep coming; Ctrl-C ends the demo.\n",
         stage.url,
@@ -107,6 +107,15 @@ fn sentence(event: &EventRow, title: &str, who: &str) -> Option<(AnsiColor, Stri
     Some(match event.kind.as_str() {
         "task.created" => (AnsiColor::BrightBlack, format!("new task: {title}")),
         "lease.granted" => (AnsiColor::Cyan, format!("leased to {who}: {title}")),
+        "lease.ended" => {
+            let how = match event.payload["reason"].as_str()? {
+                "nacked" => format!("{who} declines the offer"),
+                "ack_timeout" => format!("{who} does not acknowledge the offer in time"),
+                "expired" => format!("the time of {who} ran out"),
+                _ => return None,
+            };
+            (AnsiColor::Red, format!("{how}: {title}"))
+        }
         "task.pr_opened" => (AnsiColor::Yellow, format!("pull request #{pull} waits for review: {title}")),
         "task.merged" => (AnsiColor::Green, format!("merged: {title}")),
         "task.ready" => (AnsiColor::Magenta, format!("ready again: {title}")),
@@ -143,7 +152,8 @@ mod tests {
 
     #[test]
     fn whatever_people_wrote_the_only_sequence_is_the_colour() {
-        let kinds = ["task.created", "lease.granted", "task.merged", "person.joined", "trust.set", "budget.set"];
+        let kinds =
+            ["task.created", "lease.granted", "lease.ended", "task.merged", "person.joined", "trust.set", "budget.set"];
         for (name, words) in corpus() {
             for kind in kinds {
                 let event = EventRow {
@@ -155,7 +165,7 @@ mod tests {
                     task: None,
                     worker: None,
                     lease: None,
-                    payload: json!({ "pull": words, "login": words, "level": words, "budget": words }),
+                    payload: json!({ "pull": words, "login": words, "level": words, "budget": words, "reason": "nacked" }),
                 };
                 let (color, text) = sentence(&event, &words, &words).unwrap();
                 let line = painted(&words, color, &text);

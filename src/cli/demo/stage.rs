@@ -1,6 +1,7 @@
 //! The demo's environment: the sandbox with its issues, the service, and statistics.
 
 use super::backlog::{Idea, OpenIssue};
+use super::clients::{Habit, Member};
 use crate::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{GitHubSide, Settings};
@@ -21,13 +22,24 @@ use std::time::Duration;
 
 pub(super) const REPOS: [&str; 2] = ["acme/rocket", "acme/docs"];
 pub(super) const MAINTAINER: &str = "mona";
-/// Contributors with an OWP client, and their skills.
-pub(super) const CLIENTS: [(&str, &[&str]); 3] =
-    [("cleo", &["rust", "sql"]), ("dmitri", &["docs", "rust"]), ("esi", &["docs", "sql", "ui"])];
+/// Contributors with an OWP client.
+pub(super) const CLIENTS: [Member; 4] = [
+    Member { login: "cleo", skills: &["rust", "sql"], habit: Habit::Accepts },
+    Member { login: "dmitri", skills: &["docs", "rust"], habit: Habit::Declines },
+    Member { login: "esi", skills: &["docs", "sql", "ui"], habit: Habit::Accepts },
+    Member { login: "fay", skills: &["docs", "rust"], habit: Habit::Dies },
+];
 /// Contributors who comment, and the skills they join with.
 pub(super) const PEOPLE: [(&str, &[&str]); 2] = [("ada", &["rust", "ui"]), ("bo", &["docs", "ui"])];
 /// The review budget the maintainer sets in each repository.
 pub(super) const BUDGET: usize = 3;
+/// The policy file of both repositories: times so short that a viewer sees them run out, an area lock that lasts until the
+/// merge, and quotas that let newcomers fill the review budget.
+const POLICY: &str = "version: 1
+leases: { ttl: 1m, claim_ttl: 1h, ack_within: 5s }
+claims: { newcomers_total: 6, cooldown: 0s }
+area_locks: { until: merged }
+";
 
 /// Number of latest issues searched for refusals.
 const WATCHED: usize = 40;
@@ -151,8 +163,11 @@ impl Stage {
                     let who = comment.body.split('@').nth(1).and_then(|rest| rest.split(',').next());
                     // Cuts the machine-readable part behind the sentence.
                     let why = why.trim_start_matches("- ").split(" <sub>").next().unwrap_or_default();
-                    let text = format!("{} is refused: {why}", who.unwrap_or_default());
-                    refusals.push((format!("{repo} #{number}"), text));
+                    // A refusal that no longer holds is edited, and has no reason any more.
+                    if !why.is_empty() {
+                        let text = format!("{} is refused: {why}", who.unwrap_or_default());
+                        refusals.push((format!("{repo} #{number}"), text));
+                    }
                 }
             }
         }
@@ -187,7 +202,7 @@ async fn open_box(clock: &Clock) -> Result<(Sandbox, String), String> {
     let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
     config.content_limit = None;
     let github = Sandbox::start(config).await.map_err(|e| e.to_string())?;
-    let everybody = CLIENTS.iter().map(|(login, _)| login).chain(PEOPLE.iter().map(|(login, _)| login));
+    let everybody = CLIENTS.iter().map(|member| member.login).chain(PEOPLE.iter().map(|(login, _)| *login));
     for login in everybody {
         github.add_user(login);
     }
@@ -195,6 +210,7 @@ async fn open_box(clock: &Clock) -> Result<(Sandbox, String), String> {
     for repo in REPOS {
         github.add_repo(repo).map_err(|e| e.to_string())?;
         github.add_collaborator(repo, MAINTAINER, Role::Maintain).map_err(|e| e.to_string())?;
+        github.set_file(repo, ".github/owp.yml", POLICY).map_err(|e| e.to_string())?;
     }
     github.install(&REPOS).map_err(|e| e.to_string())?;
     Ok((github, maintainer.token))
