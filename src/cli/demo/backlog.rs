@@ -82,6 +82,9 @@ const GAPS: [&str; 4] = ["needs an example", "has a broken link", "explains an o
 const SIZES: [&str; 4] = ["estimate:1", "estimate:2", "estimate:3", "size:M"];
 const URGENCIES: [&str; 3] = ["priority:low", "priority:medium", "priority:high"];
 
+/// Subjects of the issues that the viewer has opened.
+const SUBJECTS: [&str; 5] = ["solar sails", "space food", "moon dust", "star maps", "spare parts"];
+
 /// Returns the initial issues.
 pub(super) fn opening() -> Vec<Idea> {
     let idea = |(repo, title, labels): &(usize, &str, &[&str])| Idea {
@@ -106,6 +109,13 @@ pub(super) fn later(n: usize) -> Idea {
     Idea { repo: 0, title, labels: vec![size, urgency, format!("skills:{skill}"), format!("area:{area}")] }
 }
 
+/// Returns the `n`th issue that the viewer has opened. It is urgent, and several contributors can take it.
+pub(super) fn of_viewer(n: usize) -> Idea {
+    let title = format!("Your issue {}: a chapter about {}", n + 1, SUBJECTS[n % SUBJECTS.len()]);
+    let labels = ["estimate:1", "priority:critical", "skills:docs"].map(str::to_owned).to_vec();
+    Idea { repo: 1, title, labels }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stage::{CLIENTS, PEOPLE};
@@ -126,7 +136,7 @@ mod tests {
             .flatten()
             .copied()
             .collect();
-        for idea in opening().iter().chain(&ideas) {
+        for idea in opening().iter().chain(&ideas).chain(&[of_viewer(0), of_viewer(7)]) {
             let read = read_labels(&idea.labels, &LabelRules::default());
             assert!(read.problems.is_empty(), "{idea:?}: {:?}", read.problems);
             assert!(read.skills.iter().all(|skill| skills.contains(&skill.as_str())), "{idea:?}");

@@ -74,10 +74,17 @@ struct Client {
 pub(super) async fn run(stage: Arc<Stage>, member: Member, pace: Pace) {
     let mut client = Client::register(Arc::clone(&stage), member, pace).await;
     loop {
-        if let Err(error) = client.round().await {
-            tracing::debug!(%error, login = member.login, "a work round failed");
+        let round = async {
+            if let Err(error) = client.round().await {
+                tracing::debug!(%error, login = member.login, "a work round failed");
+            }
+            tokio::time::sleep(pace.next_pull()).await;
+        };
+        // A program that is stopped stops anywhere.
+        tokio::select! {
+            () = round => {}
+            () = stage.controls.stopped(member.login) => stage.controls.started().await,
         }
-        tokio::time::sleep(pace.next_pull()).await;
     }
 }
 

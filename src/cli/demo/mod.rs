@@ -7,6 +7,7 @@
 mod actors;
 mod backlog;
 mod clients;
+mod controls;
 mod narrate;
 mod stage;
 

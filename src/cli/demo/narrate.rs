@@ -31,7 +31,8 @@ pub(super) fn opening(stage: &Stage) {
 /// Invites the viewer to take part.
 fn invitation(stage: &Stage) -> String {
     format!(
-        "\nTry it yourself: this opens and labels an issue as the maintainer. Watch who gets it.\n\n  \
+        "\nTry it yourself: the buttons of the dashboard stop a worker, open an issue and merge a pull request. This, too, \
+         opens an\nissue as the maintainer. Watch who gets it.\n\n  \
          curl -s -o /dev/null {}/repos/{}/issues -H 'Authorization: Bearer {}' \\\n    \
          -d '{{\"title\": \"My first task\", \"labels\": [\"pool:ready\", \"priority:critical\", \"skills:docs\"]}}'\n",
         stage.github.api_url(),

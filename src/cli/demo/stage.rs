@@ -2,6 +2,7 @@
 
 use super::backlog::{Idea, OpenIssue};
 use super::clients::{Habit, Member};
+use super::controls::Controls;
 use crate::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
 use owp_engine::{GitHubSide, Settings};
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 pub(super) const REPOS: [&str; 2] = ["acme/rocket", "acme/docs"];
 pub(super) const MAINTAINER: &str = "mona";
-/// Contributors with an OWP client.
+/// Contributors with an OWP client. The viewer can stop the first one's worker.
 pub(super) const CLIENTS: [Member; 4] = [
     Member { login: "cleo", skills: &["rust", "sql"], habit: Habit::Accepts },
     Member { login: "dmitri", skills: &["docs", "rust"], habit: Habit::Declines },
@@ -49,6 +50,8 @@ pub(super) struct Stage {
     pub github: Sandbox,
     pub store: Store,
     pub url: String,
+    /// The buttons of the dashboard.
+    pub controls: Arc<Controls>,
     running: tokio::sync::Mutex<Option<Running>>,
     _folder: tempfile::TempDir,
     /// The maintainer's token, for viewers who take part.
@@ -68,6 +71,7 @@ impl Stage {
         let store = Store::open(StoreOptions { url, clock: clock.clone(), entropy: Entropy::system() })
             .await
             .map_err(|e| e.to_string())?;
+        let controls = Arc::new(Controls::new(github.clone(), store.clone()));
         let running = start(ServeOptions {
             listen,
             store: store.clone(),
@@ -81,7 +85,7 @@ impl Stage {
                 ..Settings::default()
             },
             admin_token: None,
-            demo: None,
+            demo: Some(Arc::<Controls>::clone(&controls)),
         })
         .await
         .map_err(|e| e.to_string())?;
@@ -94,6 +98,7 @@ impl Stage {
             github,
             store,
             url,
+            controls,
             running,
             _folder: folder,
             maintainer_token,

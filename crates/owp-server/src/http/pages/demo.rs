@@ -54,7 +54,11 @@ pub(super) fn section(demo: &dyn DemoControls) -> Markup {
                     }
                 }
             }
-            p.note { "Each task links to its issue. All conversations are in the " a href=(demo.github()) { "sandbox GitHub" } "." }
+            p.note {
+                "Watch the " a href="/tasks?state=ready" { "tasks that wait" } " for a slot or an area, and the "
+                a href="/events?kind=lease.ended" { "leases that ended" } ": some workers decline an offer, and some die. "
+                "Each task links to its issue in the " a href=(demo.github()) { "sandbox GitHub" } "."
+            }
         }
     }
 }
