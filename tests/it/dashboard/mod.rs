@@ -148,8 +148,8 @@ fn texts_of_strangers_never_run() {
     Scenario::start("hostile", &stage.url).holds();
 }
 
-#[test]
-fn the_demo_opens_onto_it_and_its_people_sign_in() {
+/// Plays the demo while scenarios watch it, one after the other.
+fn play(scenarios: &[&str]) {
     let mut demo = owp(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let address = lines.find_map(|line| {
@@ -159,11 +159,22 @@ fn the_demo_opens_onto_it_and_its_people_sign_in() {
     // Somebody has to read what it prints.
     let reader = std::thread::spawn(move || lines.for_each(drop));
     let address = address.expect("the demo names its address");
-    let ended = ["demo", "people"].map(|name| Scenario::start(name, &address).child.wait_with_output().unwrap());
+    let end = |name: &&str| Scenario::start(name, &address).child.wait_with_output().unwrap();
+    let ended: Vec<_> = scenarios.iter().map(end).collect();
     demo.kill().unwrap();
     demo.wait().unwrap();
     reader.join().unwrap();
     for one in ended {
         assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
     }
+}
+
+#[test]
+fn the_demo_opens_onto_it_and_its_people_sign_in() {
+    play(&["demo", "people"]);
+}
+
+#[test]
+fn the_demo_tells_its_story_and_its_viewer_takes_part() {
+    play(&["story"]);
 }

@@ -1,6 +1,7 @@
 // The dashboard in a real browser: `node dashboard.mjs SCENARIO ADDRESS FOLDER`. Exits with 0 if the scenario holds.
 import assert from "node:assert/strict";
 import { assertAccessible, assertFits, base, get, newPage, picture, scenario, text, until, withBrowser } from "./lib.mjs";
+import { story } from "./story.mjs";
 
 const PAGES = [
   "/", "/tasks", "/tasks?state=ready", "/leases", "/insights", "/insights?repo=acme/rocket&days=7", "/leaderboard", "/events",
@@ -183,6 +184,8 @@ async function acts(browser) {
 
   await goto("/repos/acme/rocket");
   assert.equal(await page.locator("form.act").count(), 0, "strangers see no forms");
+  const noDemo = await fetch(`${base}/demo`, { method: "POST", body: new URLSearchParams({ control: "merge" }) });
+  assert.deepEqual([noDemo.status, (await noDemo.json()).type], [404, "/problems/unknown-path"], "only a demo has buttons for everybody");
   await signIn(page, "wrong");
   assert.ok((await text(page)).includes("That is not the admin token."));
   await signIn(page, "an-admin-token-for-the-test");
@@ -385,4 +388,4 @@ async function demo(browser) {
   }
 }
 
-await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people }[scenario]);
+await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people, story }[scenario]);

@@ -48,12 +48,12 @@ export async function get(path) {
 }
 
 /// Waits until a condition holds, and returns what it returned.
-export async function until(what, holds) {
+export async function until(what, holds, patience = PATIENCE_MS) {
   const since = Date.now();
   for (;;) {
     const found = await holds();
     if (found) return found;
-    assert.ok(Date.now() - since < PATIENCE_MS, `waited in vain: ${what}`);
+    assert.ok(Date.now() - since < patience, `waited in vain: ${what}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }
