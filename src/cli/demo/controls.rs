@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use owp_pool::text::tidy_line;
 use owp_sandbox::Sandbox;
 use owp_server::http::{Control, DemoControls};
-use owp_store::{Store, transaction};
+use owp_store::{ReadAccess, Store, transaction};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 
@@ -55,7 +55,7 @@ impl Controls {
         self.runs.send_replace(false);
         // The pool may be answering a call that the worker made before.
         tokio::time::sleep(BEAT).await;
-        let leases = self.store.read(transaction!(|tx| tx.leases().live_by_expiry(false, LEASES).await));
+        let leases = self.store.read(transaction!(|tx| tx.leases().live_by_expiry(&ReadAccess::public(), LEASES).await));
         let leases = leases.await.map_err(|e| e.to_string())?;
         let login = stoppable();
         let held = leases.iter().filter(|lease| lease.login.as_deref() == Some(login));
