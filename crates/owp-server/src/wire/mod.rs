@@ -17,6 +17,7 @@ pub mod policies;
 mod problem;
 mod read;
 pub mod resources;
+pub mod task_file;
 pub mod tasks;
 pub mod work;
 pub mod workers;

@@ -1,7 +1,6 @@
 //! Imports tasks from a YAML file or from the issues of a GitHub repository. The pool stores each task's external id,
 //! so that a repeated import adds nothing twice.
 
-mod file;
 mod github;
 mod labelled;
 mod send;
@@ -13,30 +12,13 @@ use crate::cli::print::{self, count, word};
 use clap::Args;
 use owp_client::segment;
 use owp_pool::document::Fault;
+use owp_server::wire::task_file::{self, RepoOverride, TaskFile};
 use serde_json::Value;
 
 pub(super) use github::{IssuesArgs, issues};
 
-/// Help text: the format of a task file.
-const FORMAT: &str = r#"A file of tasks:
-
-  repo: acme/rocket            # made by `owp admin init-repo`
-  tasks:
-    - id: parse-dates          # yours, unique in the repository: makes the import repeatable
-      title: Parse dates
-      description: |           # this and the following keys are optional
-        As people write them.
-      estimate_points: 3       # 1 to 100; 1
-      priority: 50             # 0 to 1000, larger first; 10
-      required_skills: [rust]
-      area: parser
-      tier: 0                  # 0 to 3; 0
-      x_ticket: ABC-7          # keys that begin with x_ are yours and are passed on
-
-The whole file is checked before anything is sent. Tasks that are already in the pool do not change."#;
-
 #[derive(Debug, Clone, Args)]
-#[command(after_help = FORMAT)]
+#[command(after_help = task_file::FORMAT)]
 pub(super) struct TasksArgs {
     /// Task file; - for standard input
     file: String,
@@ -72,8 +54,10 @@ pub(super) async fn tasks(
     context: impl FnOnce() -> Result<AdminContext, Failure>,
     args: TasksArgs,
 ) -> Result<(), Failure> {
-    let text = read_file(&args.file, file::BOUNDS.bytes, "Split it into several files and import each of them.")?;
-    let load = file::load(&text, args.repo.as_deref()).map_err(|faults| refused(&args.file, &faults))?;
+    let text = read_file(&args.file, task_file::BOUNDS.bytes, "Split it into several files and import each of them.")?;
+    let other = RepoOverride { repo: args.repo.as_deref(), option: "--repo" };
+    let TaskFile { repo, tasks } = task_file::load(&text, other).map_err(|faults| refused(&args.file, &faults))?;
+    let load = ImportBatch { repo, tasks, warnings: Vec::new() };
     let context = context()?;
     known(&context, &load.repo).await?;
     send::carry_out(&context, &load, args.dry_run).await

@@ -4,7 +4,6 @@
 use super::super::AdminContext;
 use super::super::ask::explained;
 use super::ImportBatch;
-use super::file::TASK_MAX_BYTES;
 use super::labelled::ISSUE_ID;
 use crate::cli::failure::{Failure, print_error, print_line};
 use crate::cli::print::{as_json, count, field, title, word};
@@ -13,6 +12,7 @@ use crate::cli::untrusted::visible_line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owp_client::{ClientError, segment};
 use owp_server::wire::operator::BULK_MAX;
+use owp_server::wire::task_file::TASK_MAX_BYTES;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::io::IsTerminal;

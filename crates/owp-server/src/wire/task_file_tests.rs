@@ -2,8 +2,12 @@
 
 use super::*;
 
+fn of(repo: Option<&str>) -> RepoOverride<'_> {
+    RepoOverride { repo, option: "--repo" }
+}
+
 fn told(text: &str) -> String {
-    let faults = load(text, None).map(|load| load.tasks).unwrap_err();
+    let faults = load(text, of(None)).map(|load| load.tasks).unwrap_err();
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -13,7 +17,7 @@ const GOOD: &str = "repo: acme/rocket\ntasks:\n  - id: 007\n    title: Größe\n
 fn a_task_is_sent_as_it_is_written() {
     let text = "repo: acme/rocket\ntasks:\n  - id: 007\n    title: 404\n    description: |\n      One\n      two\n    \
                 estimate_points: 3\n    required_skills: [Rust, 3]\n    area: ~\n    x_ticket: { a: [1, null] }\n";
-    let read = load(text, None).unwrap();
+    let read = load(text, of(None)).unwrap();
     assert_eq!(read.repo, "acme/rocket");
     assert_eq!(
         read.tasks,
@@ -22,7 +26,7 @@ fn a_task_is_sent_as_it_is_written() {
             "required_skills": ["Rust", "3"], "x_ticket": { "a": [1, null] },
         })]
     );
-    assert_eq!(load(text, Some("acme/other")).unwrap().repo, "acme/other");
+    assert_eq!(load(text, of(Some("acme/other"))).unwrap().repo, "acme/other");
 }
 
 #[test]
@@ -32,6 +36,20 @@ fn line_ends_and_a_byte_order_mark_change_nothing() {
     assert_eq!(told(text), there);
     assert_eq!(told(&text.replace('\n', "\r\n")), there);
     assert_eq!(told(&format!("\u{feff}{text}")), there);
+    let several = "repo: a/b\ntasks:\n  - id: a\n    title: t\n    description: |\n      One\n\n      two\n";
+    assert_eq!(load(&several.replace('\n', "\r\n"), of(None)), load(several, of(None)), "as a browser's form sends it");
+}
+
+#[test]
+fn a_repository_beside_the_file_is_checked_under_its_own_name() {
+    let field = |repo| RepoOverride { repo, option: "the field Repository" };
+    let text = "tasks:\n  - { id: a, title: t }\n";
+    let faults = |repo| load(text, field(repo)).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        faults(None),
+        ["line 1, column 1: `repo` is missing: name the repository of the tasks here or with the field Repository"]
+    );
+    assert_eq!(faults(Some(" ")), ["`the field Repository` must not be blank"]);
 }
 
 #[test]
@@ -136,7 +154,7 @@ fn what_is_no_file_of_tasks_is_told() {
 #[test]
 fn deep_and_wide_files_are_refused_in_no_time() {
     for text in ["[".repeat(100_000), "- ".repeat(100_000), format!("{GOOD}{}", "  - {}\n".repeat(400_001))] {
-        assert_eq!(load(&text, None).map(|load| load.tasks).unwrap_err().len(), 1);
+        assert_eq!(load(&text, of(None)).map(|load| load.tasks).unwrap_err().len(), 1);
     }
     let long = format!("{GOOD}    description: {}\n", "x".repeat(1024 * 1024));
     assert_eq!(told(&long), "line 3, column 5: `tasks[0]` has 1024 KiB, and a task can have at most 900 KiB");

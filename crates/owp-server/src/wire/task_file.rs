@@ -1,19 +1,54 @@
-//! Parses a task file and reports every error with its position. The wire module validates the values; this module
-//! knows the file's keys and positions.
+//! Task files, from which the command line and the dashboard add tasks: parses one and reports every error with its
+//! position. The types of the call validate the values; this module knows the file's keys and positions.
 
-use super::ImportBatch;
+use super::admin::{RepoBody, TaskBody};
+use super::read;
 use owp_pool::document::{Fault, FaultKind, Place};
 use owp_pool::yaml::{Bounds, Content, Key, Node, read_tree};
-use owp_server::wire;
-use owp_server::wire::admin::{RepoBody, TaskBody};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
 /// Fits ten thousand short tasks, or a thousand of several pages. Aliases are not allowed: with them a small file can
 /// expand to a large one.
-pub(super) const BOUNDS: Bounds = Bounds { bytes: 4 * 1024 * 1024, nodes: 400_000, depth: 12, aliases: 0 };
+pub const BOUNDS: Bounds = Bounds { bytes: 4 * 1024 * 1024, nodes: 400_000, depth: 12, aliases: 0 };
 /// A request body is limited to one mebibyte.
-pub(super) const TASK_MAX_BYTES: usize = 900 * 1024;
+pub const TASK_MAX_BYTES: usize = 900 * 1024;
+
+/// Help text: the format of a task file.
+pub const FORMAT: &str = r#"A file of tasks:
+
+  repo: acme/rocket            # made by `owp admin init-repo`
+  tasks:
+    - id: parse-dates          # yours, unique in the repository: makes the import repeatable
+      title: Parse dates
+      description: |           # this and the following keys are optional
+        As people write them.
+      estimate_points: 3       # 1 to 100; 1
+      priority: 50             # 0 to 1000, larger first; 10
+      required_skills: [rust]
+      area: parser
+      tier: 0                  # 0 to 3; 0
+      x_ticket: ABC-7          # keys that begin with x_ are yours and are passed on
+
+The whole file is checked before anything is sent. Tasks that are already in the pool do not change."#;
+
+/// A task file without errors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskFile {
+    /// The repository that the tasks are for.
+    pub repo: String,
+    /// The tasks as `POST /v1/admin/tasks/bulk` takes them, each with an `external_id`.
+    pub tasks: Vec<Value>,
+}
+
+/// A repository that is named beside the file and overrides the file's own.
+#[derive(Debug, Clone, Copy)]
+pub struct RepoOverride<'t> {
+    /// The repository, if one is named.
+    pub repo: Option<&'t str>,
+    /// The option or field that names it, as errors call it.
+    pub option: &'static str,
+}
 
 /// The expected type of a value.
 #[derive(Clone, Copy)]
@@ -37,8 +72,11 @@ const KEYS: [(&str, &str, Shape); 8] = [
 /// Placeholder for an invalid repository, so that the tasks can still be checked.
 const ANY_REPO: &str = "owner/name";
 
-/// Parses a task file; `repo` overrides the file's own repository.
-pub(super) fn load(text: &str, repo: Option<&str>) -> Result<ImportBatch, Vec<Fault>> {
+/// Parses a task file.
+///
+/// # Errors
+/// All faults of the file, in the order of their positions.
+pub fn load(text: &str, repo: RepoOverride<'_>) -> Result<TaskFile, Vec<Fault>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = read_tree(text, BOUNDS).map_err(|fault| vec![in_our_words(fault)])?;
     let mut reader = Reader { text, faults: Vec::new(), ids: HashMap::new() };
@@ -69,11 +107,11 @@ impl Reader<'_> {
         self.faults.push(Fault { key: key.into(), message: message.into(), place, kind: FaultKind::Plain });
     }
 
-    fn file(&mut self, tree: &Node, repo: Option<&str>) -> ImportBatch {
+    fn file(&mut self, tree: &Node, repo: RepoOverride<'_>) -> TaskFile {
         let Content::Keys(keys) = &tree.content else {
             let what = if tree.is_null() { "the file is empty" } else { "this is not a task file" };
             self.note(tree.place, "", format!("{what}: it must hold `repo: owner/name` and a list `tasks:`"));
-            return ImportBatch { repo: String::new(), tasks: Vec::new(), warnings: Vec::new() };
+            return TaskFile { repo: String::new(), tasks: Vec::new() };
         };
         let mut found = self.once(keys, "");
         let own = found.remove("repo");
@@ -92,7 +130,7 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        ImportBatch { repo, tasks, warnings: Vec::new() }
+        TaskFile { repo, tasks }
     }
 
     /// Indexes the keys by name and reports duplicates.
@@ -115,12 +153,13 @@ impl Reader<'_> {
     }
 
     /// Returns the target repository, or a valid placeholder.
-    fn repo(&mut self, tree: &Node, own: Option<&Node>, flag: Option<&str>) -> String {
-        let (name, place) = match (flag, own) {
-            (Some(flag), _) => (Some(flag), None),
+    fn repo(&mut self, tree: &Node, own: Option<&Node>, other: RepoOverride<'_>) -> String {
+        let (name, place) = match (other.repo, own) {
+            (Some(name), _) => (Some(name), None),
             (None, Some(node)) => (node.text(self.text), node.place),
             (None, None) => {
-                self.note(tree.place, "repo", "is missing: name the repository of the tasks here or with --repo");
+                let missing = format!("is missing: name the repository of the tasks here or with {}", other.option);
+                self.note(tree.place, "repo", missing);
                 return ANY_REPO.to_owned();
             }
         };
@@ -128,11 +167,11 @@ impl Reader<'_> {
             self.note(place, "repo", "must be a repository's name, owner/name");
             return ANY_REPO.to_owned();
         };
-        match wire::read::<RepoBody>(json!({ "repo": name }).to_string().as_bytes()) {
+        match read::<RepoBody>(json!({ "repo": name }).to_string().as_bytes()) {
             Ok(repo) => repo.repo,
             Err(problem) => {
                 for error in problem.errors {
-                    self.note(place, if flag.is_some() { "--repo" } else { "repo" }, error.message);
+                    self.note(place, if other.repo.is_some() { other.option } else { "repo" }, error.message);
                 }
                 ANY_REPO.to_owned()
             }
@@ -224,7 +263,7 @@ impl Reader<'_> {
                 format!("has {} KiB, and a task can have at most {} KiB", body.len() / 1024, TASK_MAX_BYTES / 1024);
             self.note(item.place, under.trim_end_matches('.'), message);
         }
-        let Err(problem) = wire::read::<TaskBody>(body.as_bytes()) else { return };
+        let Err(problem) = read::<TaskBody>(body.as_bytes()) else { return };
         if problem.errors.is_empty() {
             self.note(item.place, under.trim_end_matches('.'), problem.detail);
             return;
@@ -241,5 +280,5 @@ impl Reader<'_> {
 type Found<'n> = std::collections::BTreeMap<&'n str, (&'n Key, &'n Node)>;
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
+#[path = "task_file_tests.rs"]
 mod tests;
