@@ -129,7 +129,7 @@ impl Browser {
     }
 
     /// Goes to GitHub and chooses who to be there; returns the address to which GitHub sends the browser back.
-    async fn at_github(&self, login: &str) -> String {
+    pub(super) async fn at_github(&self, login: &str) -> String {
         let page = self.get("/signin/github").await.location;
         let asked = self.send(self.client.get(&page), false).await;
         assert!(asked.status == 200 && asked.text.contains(&format!("value=\"{login}\"")), "{}", asked.text);
@@ -153,7 +153,7 @@ impl Browser {
         self.act_with(REPO, page, verb, more).await
     }
 
-    async fn sign_in_as_operator(&self) {
+    pub(super) async fn sign_in_as_operator(&self) {
         let kind = "application/x-www-form-urlencoded";
         let post = self.client.post(format!("{}/signin", self.pool)).header("content-type", kind);
         assert_eq!(self.send(post.body(format!("token={ADMIN}")), true).await.status, 303);
@@ -164,7 +164,7 @@ impl Browser {
         assert_eq!(self.get(&self.at_github(login).await).await.status, 303, "{login} signs in");
     }
 
-    async fn act_with(&self, repo: &str, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
+    pub(super) async fn act_with(&self, repo: &str, page: &str, verb: &str, more: &[(&str, &str)]) -> Shown {
         let form = self.form_value(page).await;
         let fields = [&[("verb", verb), ("repo", repo), ("back", page)], more].concat();
         let done = self.send_act(&form, &fields).await;
@@ -180,11 +180,14 @@ impl Browser {
 
     /// Sends a form of this session.
     pub(super) async fn send_act(&self, form: &str, fields: &[(&str, &str)]) -> Shown {
-        let fields = [&[("form", form)], fields].concat();
+        self.post("/act", &[&[("form", form)], fields].concat()).await
+    }
+
+    /// Sends a form to a page.
+    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let kind = "application/x-www-form-urlencoded";
-        let act = self.client.post(format!("{}/act", self.pool)).header("content-type", kind).body(body);
-        self.send(act, true).await
+        self.send(self.client.post(format!("{}{path}", self.pool)).header("content-type", kind).body(body), true).await
     }
 }
 

@@ -10,8 +10,9 @@ use owp_pool::moves::Move;
 use owp_pool::policy::Policy;
 use owp_pool::task::{Task, TaskSpec, TaskState};
 use owp_pool::{RepoId, TaskId};
-use owp_store::{Extra, Scope, Tx, transaction};
+use owp_store::{Extra, RepoRow, Scope, Tx, transaction};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Reason recorded for a removed repository and its closed tasks.
 const REMOVED: &str = "the operator removed the repository";
@@ -103,6 +104,36 @@ impl Operator<'_> {
         .await
     }
 
+    /// Returns the external ids among these that tasks of a manual repository have: adding those changes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRepo`]; [`EngineError::Managed`] where the App creates the tasks.
+    pub async fn known_external_ids(&self, repo: &str, ids: Vec<String>) -> Result<BTreeSet<String>, EngineError> {
+        let row = self.manual_repo(repo).await?;
+        self.read(transaction!(|tx| {
+            let mut known = BTreeSet::new();
+            for id in ids {
+                if tx.tasks().by_external_id(&row.id, &id).await?.is_some() {
+                    known.insert(id);
+                }
+            }
+            Ok(known)
+        }))
+        .await
+    }
+
+    /// Returns a repository in which tasks are made by hand.
+    async fn manual_repo(&self, name: &str) -> Result<RepoRow, EngineError> {
+        let row = self.known_repo(name).await?;
+        if row.managed {
+            return Err(EngineError::Managed(format!(
+                "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",
+                row.name
+            )));
+        }
+        Ok(row)
+    }
+
     /// Adds tasks to a manual repository, all or none, and stores the response with them. A task with a known external
     /// id is left unchanged.
     ///
@@ -114,13 +145,7 @@ impl Operator<'_> {
         tasks: Vec<NewTask>,
         keep: Option<Keep<[AddedTask]>>,
     ) -> Result<Vec<AddedTask>, EngineError> {
-        let row = self.known_repo(repo).await?;
-        if row.managed {
-            return Err(EngineError::Managed(format!(
-                "{} is served by the GitHub App: label an issue `pool:ready` there instead of adding a task",
-                row.name
-            )));
-        }
+        let row = self.manual_repo(repo).await?;
         let policy = self.context(row.clone()).policy;
         self.write(
             Scope::repo(&row.id),

@@ -31,6 +31,11 @@ impl Failure {
         self.0.kind
     }
 
+    /// Returns what went wrong, for a page that shows it beside what the reader entered.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Builds a 401 that names the accepted credentials (RFC 9110, 11.6.1).
     pub(super) fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(ProblemKind::Unauthorized, detail)), Some(challenge))

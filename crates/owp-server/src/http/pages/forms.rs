@@ -27,6 +27,11 @@ impl Form {
         self.0.get(name).map_or("", |text| text.trim())
     }
 
+    /// Returns a field as it was sent; empty if it is missing.
+    pub(super) fn raw(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
     /// Returns a field as a whole number.
     pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.text(name).parse().ok()

@@ -9,6 +9,7 @@ mod events;
 mod forms;
 mod gauge;
 mod insights;
+mod import;
 mod layout;
 mod leaderboard;
 mod leases;
@@ -51,6 +52,8 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/events", get(events::show))
         .route("/me", get(me::show))
         .route("/operations", get(operations::show))
+        .route("/import", get(import::show))
+        .route("/import", post(import::receive))
         .route("/signin", get(sign_in::show))
         .route("/signin", post(sign_in::operator))
         .route("/signin/github", get(sign_in::with_github))

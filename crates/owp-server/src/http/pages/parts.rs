@@ -52,6 +52,11 @@ pub(super) fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, one: &str,
     format!("{n} {noun}")
 }
 
+/// Returns the number of some things with the words for one or for many.
+pub(super) fn some(n: usize, one: &str, many: &str) -> String {
+    counted(u64::try_from(n).unwrap_or(u64::MAX), one, many)
+}
+
 /// Renders a sentence; words between backticks become code.
 pub(in crate::http) fn prose(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();

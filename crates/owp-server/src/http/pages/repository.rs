@@ -183,6 +183,7 @@ fn acts(repo: &RepoDetail, reader: &Reader, now: Now) -> Markup {
                     (number("pull", "Pull request that was set aside", 1, i64::from(i32::MAX), true))
                 }))
             } @else if reader.is_operator() {
+                p { a href=(parts::address("/import", &[("repo", &repo.name)])) { "Import tasks" } }
                 (target.ask_first(
                     "remove",
                     "Remove the repository",
