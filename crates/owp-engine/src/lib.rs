@@ -28,6 +28,7 @@ pub use error::{EngineError, Refused};
 pub use events::feed::{FeedEvent, FeedPage, FeedSettings, FeedStart, FeedView, KindFilter};
 pub use events::hub::{FeedSection, Hub, Pulse, Recent};
 pub use history::HistorySettings;
+pub use intake::dead_deliveries::GivenUp;
 pub use intake::inbox::{Accepted, IntakeError};
 pub use operator::actions::{Audit, TrustTarget, Trusted};
 pub use operator::public_url::PublicUrl;
@@ -69,7 +70,7 @@ use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
-    AuditRow, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow, OutcomeRow,
+    AuditRow, DeadDelivery, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow, OutcomeRow,
     ReadAccess, TaskFilter, because,
 };
 

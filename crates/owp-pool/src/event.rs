@@ -80,6 +80,8 @@ named_enum! {
         CommentRetried = "comment.retried",
         /// A webhook delivery could not be processed and was given up.
         DeliveryDead = "delivery.dead",
+        /// The operator had a delivery that was given up processed again.
+        DeliveryRetried = "delivery.retried",
         /// The pool was down for a while; leases and reservations got that time back.
         PoolResumed = "pool.resumed",
     }

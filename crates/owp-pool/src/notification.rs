@@ -58,6 +58,7 @@ fn helps(kind: EventKind) -> Option<Notification> {
         | EventKind::CommentDead
         | EventKind::CommentRetried
         | EventKind::DeliveryDead
+        | EventKind::DeliveryRetried
         | EventKind::PoolResumed => None,
     }
 }

@@ -70,6 +70,7 @@ impl super::Store {
             super::board::STATEMENTS,
             super::candidates::STATEMENTS,
             super::checkup::STATEMENTS,
+            super::dead_deliveries::STATEMENTS,
             super::deliveries::STATEMENTS,
             super::doubts::STATEMENTS,
             super::events::STATEMENTS,

@@ -2,7 +2,7 @@
 
 use super::sign_in::{Bench, Browser, Shown};
 use crate::protocol::sse::meddle;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const FILE: &str = "repo: acme/attic\r\ntasks:\r\n  - id: a\r\n    title: <b>Sweep</b>\r\n  - id: b\r\n    title: Dust\r\n    tier: 1\r\n";
@@ -25,6 +25,12 @@ async fn import(browser: &Browser, text: &str, what: &str) -> Shown {
 async fn titles(bench: &Bench) -> Vec<String> {
     let tasks = bench.pool.get("/v1/tasks?repo=acme/attic&limit=100").await.ok();
     tasks["tasks"].as_array().unwrap().iter().map(|task| task["title"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn events(bench: &Bench, kind: &str) -> Vec<Value> {
+    let page = bench.pool.admin(&format!("audit?kind={kind}"), Value::Null).await;
+    let lines = page.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == kind).collect()
 }
 
 #[tokio::test]
@@ -80,4 +86,46 @@ async fn what_was_entered_for_an_import_is_shown_again_with_every_error() {
     let form = [("form", "any"), ("text", &good("acme/attic")), ("do", "add")];
     keeps(&browser.post("/import", &form).await, 401, "Your session has ended. Nothing was changed.");
     assert!(titles(&bench).await.is_empty(), "none of them added anything");
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_given_up_is_processed_again_by_the_operator_alone() {
+    let (bench, browser) = operator().await;
+    let unreadable = "INSERT INTO deliveries (id, event, order_key, payload, received_at, state, due_at)
+        SELECT 'd-1', 'issues', 'repo:' || github_id, 'no JSON', 0, 'pending', 0 FROM repositories WHERE name = 'acme/rocket'";
+    meddle(&bench.pool, unreadable).await;
+    let given_up = async |times: usize| {
+        for _ in 0..600 {
+            if events(&bench, "delivery.dead").await.len() == times {
+                return browser.get("/operations").await.text;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it was not given up {times} times");
+    };
+    let listed = given_up(1).await;
+    assert!(listed.contains("Process again") && listed.contains("<code>d-1</code>"), "{listed}");
+    assert!(browser.get("/").await.text.contains("/operations#deliveries"), "the overview leads there");
+
+    let mona = bench.browser();
+    mona.get(&mona.at_github("mona").await).await;
+    let delivery = [("delivery", "d-1")];
+    let refused = mona.act_with("", "/", "process-again", &delivery).await.text;
+    assert!(refused.contains("Only the operator can do that."), "{refused}");
+    let stranger = bench.browser().act_with("", "/", "process-again", &delivery).await;
+    assert_eq!(stranger.status, 401, "{}", stranger.text);
+    assert!(events(&bench, "delivery.retried").await.is_empty());
+
+    let done = browser.act_with("", "/operations", "process-again", &delivery).await.text;
+    assert!(done.contains("The delivery <code>issues</code> is processed again"), "{done}");
+    given_up(2).await;
+    let retried = events(&bench, "delivery.retried").await;
+    let payload = json!({ "delivery": "d-1", "event": "issues", "repo": "acme/rocket", "by": "operator" });
+    assert_eq!((retried.len(), &retried[0]["payload"]), (1, &payload));
+
+    meddle(&bench.pool, "UPDATE deliveries SET payload = NULL WHERE id = 'd-1'").await;
+    let gone = browser.act_with("", "/operations", "process-again", &delivery).await.text;
+    assert!(gone.contains("The content of this delivery is not stored any more."), "{gone}");
+    let unknown = browser.act_with("", "/operations", "process-again", &[("delivery", "d-2")]).await.text;
+    assert!(unknown.contains("not among those that were given up any more"), "{unknown}");
 }

@@ -3,7 +3,7 @@
 use crate::support::database::Db;
 use crate::support::database::on_both;
 use crate::support::world::{REPO, World};
-use owp_engine::ReadAccess;
+use owp_engine::{GivenUp, ReadAccess};
 use owp_github::client::{CommentWriter, RepoHandle};
 use owp_pool::Span;
 use owp_sandbox::{Fault, FaultKind};
@@ -163,6 +163,18 @@ async fn what_fails_for_a_day_is_given_up_and_reported(db: Db) {
     w.advance(Span::hours(1));
     w.settle().await;
     assert_eq!(w.slots().await.1, 2, "what was given up is not run later");
+    // Unless the operator wants it.
+    let intake = w.engine.intake();
+    let dead = intake.dead_deliveries(50).await.unwrap();
+    let [GivenUp { delivery, repo }] = dead.as_slice() else { panic!("{dead:?}") };
+    assert_eq!((delivery.event.as_str(), repo.as_deref()), ("issue_comment", Some(REPO)));
+    assert!(delivery.why.contains("GitHub forbids it") && delivery.attempts > 5, "{delivery:?}");
+    assert_eq!(intake.process_again(&delivery.id).await.unwrap(), "issue_comment");
+    w.settle().await;
+    assert_eq!((w.slots().await.1, w.events("delivery.retried").await), (3, 1));
+    let refused = intake.process_again(&delivery.id).await.unwrap_err();
+    assert!(refused.to_string().contains("not among those that were given up any more"), "{refused}");
+    assert_eq!(w.events("delivery.retried").await, 1);
     w.check_promises().await;
 }
 

@@ -405,11 +405,7 @@ async fn bury(tx: &mut Tx, delivery: &Delivery, why: &str) -> Result<(), StoreEr
         return Ok(());
     }
     tracing::error!(delivery = %delivery.id, event = %delivery.event, %why, "gave up on a delivery");
-    let github_id = delivery.order_key.strip_prefix("repo:").and_then(|id| id.parse().ok());
-    let repo = match github_id {
-        Some(id) => tx.repos().by_github_id(id).await?.map(|row| row.name),
-        None => None,
-    };
+    let repo = repo_of_key(tx, &delivery.order_key).await?;
     let dead = json!({ "delivery": delivery.id, "event": delivery.event, "repo": repo, "why": why });
     tx.events().append(&[Event::new(EventKind::DeliveryDead, dead)])
 }
@@ -421,4 +417,10 @@ fn order_key(incoming: &Incoming) -> String {
         (None, Some(id)) => format!("installation:{id}"),
         (None, None) => "none".to_owned(),
     }
+}
+
+/// Returns the name of the repository of an ordering key, if the pool knows it.
+pub(crate) async fn repo_of_key(tx: &mut Tx, order_key: &str) -> Result<Option<String>, StoreError> {
+    let Some(id) = order_key.strip_prefix("repo:").and_then(|id| id.parse().ok()) else { return Ok(None) };
+    Ok(tx.repos().by_github_id(id).await?.map(|row| row.name))
 }

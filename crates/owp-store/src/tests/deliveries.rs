@@ -185,6 +185,24 @@ on_both_engines! {
         assert_eq!(bench.number("SELECT COUNT(*) FROM deliveries WHERE state = 'dead' AND payload IS NOT NULL").await, 1);
     }
 
+    async fn a_buried_delivery_is_processed_again_on_request_as_if_it_had_just_arrived(bench) {
+        receive(bench, "d1", "r1").await;
+        let taken = take(bench).await.unwrap();
+        bench.change(move |tx| Box::pin(async move { tx.deliveries().bury(&taken, "not JSON").await })).await;
+        bench.advance(Span::days(2));
+        let dead = bench.read(|tx| Box::pin(async move { tx.deliveries().dead(50).await })).await;
+        let shown: Vec<_> = dead.iter().map(|one| (one.id.as_str(), one.order_key.as_str(), one.why.as_str())).collect();
+        assert_eq!(shown, [("d1", "r1", "not JSON")]);
+        let again = async || bench.change(|tx| Box::pin(async move { tx.deliveries().process_again("d1").await })).await;
+        assert!(again().await);
+        assert!(!again().await, "it is not dead any more");
+        assert!(bench.read(|tx| Box::pin(async move { tx.deliveries().find_dead("d1").await })).await.is_none());
+        let taken = take(bench).await.unwrap();
+        assert_eq!((taken.attempts, taken.rescues, taken.misses), (0, 0, 0));
+        let now = bench.read(|tx| Box::pin(async move { Ok(tx.now()) })).await;
+        assert_eq!(taken.received_at, now, "a day of retries begins");
+    }
+
     async fn the_effect_and_the_end_of_a_delivery_are_one(bench) {
         receive(bench, "d1", "r1").await;
         let taken = take(bench).await.unwrap();

@@ -40,6 +40,8 @@ enum Act {
     Leaderboard { on: bool },
     /// The operator has a comment that was given up sent again.
     Retry { issue: i64, key: String },
+    /// The operator has a delivery that was given up processed again.
+    ProcessAgain { delivery: String },
 }
 
 /// Does what a form asks for, and returns to its page.
@@ -136,6 +138,10 @@ fn read(form: &Form) -> Result<Act, String> {
             let key = optional("key")?.ok_or("The comment has no key.")?;
             return Ok(Act::Retry { issue: whole("issue", 1, i64::MAX)?, key });
         }
+        "process-again" => {
+            let delivery = optional("delivery")?.ok_or("The form names no delivery.")?;
+            return Ok(Act::ProcessAgain { delivery });
+        }
         _ => return Err("The page asked for something that this version does not know. Load it again.".to_owned()),
     };
     Ok(Act::Command(command))
@@ -178,6 +184,10 @@ async fn carry_out(
         Act::Retry { issue, key } => {
             let retried = api.engine.comments().retry_comment(repo, issue, key, None).await;
             retried.map(|()| format!("The comment on #{issue} is sent again."))
+        }
+        Act::ProcessAgain { delivery } => {
+            let again = api.engine.intake().process_again(&delivery).await;
+            again.map(|event| format!("The delivery `{event}` is processed again; a new error would put it back here."))
         }
     };
     told(done.map(|words| Told { done: true, words }))

@@ -10,12 +10,13 @@ use crate::http::problem::Failure;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use owp_engine::{DeadLetter, ListedWorker, Stuck, Totals};
+use owp_engine::{DeadDelivery, DeadLetter, GivenUp, ListedWorker, Stuck, Totals};
 use owp_pool::text::tidy_line;
 use owp_pool::{Span, Timestamp};
 use std::collections::BTreeMap;
 
-/// Dead letters and workers of the page.
+/// Deliveries, dead letters and workers of the page.
+const DELIVERIES: i64 = 50;
 const LETTERS: i64 = 50;
 const WORKERS: i64 = 100;
 const BACK: &str = "/operations";
@@ -31,12 +32,14 @@ pub(super) async fn show(State(api): State<ApiState>, reader: Reader, ask: Ask) 
 async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
     let totals = api.engine.views().totals().await?;
     let letters = api.engine.comments().dead_letters(None, LETTERS).await?;
+    let deliveries = api.engine.intake().dead_deliveries(DELIVERIES).await?;
     let workers = api.engine.workers().list_workers(String::new(), WORKERS).await?;
     let quotas = api.engine.github().map(|github| github.client.figures().left).unwrap_or_default();
     let now = Now(totals.now);
     let body = html! {
         p.lead { a href="/import" { "Import tasks" } }
         section aria-labelledby="waits" { h2 id="waits" { "Deliveries and comments" } (waits(&totals)) }
+        section aria-labelledby="deliveries" { h2 id="deliveries" { "Deliveries given up" } (given_up(&deliveries, reader, now)) }
         section aria-labelledby="letters" { h2 id="letters" { "Comments given up" } (dead_letters(&letters, reader, now)) }
         section aria-labelledby="github" { h2 id="github" { "GitHub" } (github(&quotas)) }
         section aria-labelledby="loops" { h2 id="loops" { "Loops of this process" } (loops(&api.engine.views().steps())) }
@@ -56,6 +59,26 @@ fn waits(totals: &Totals) -> Markup {
             (figure("deliveries given up", totals.dead_deliveries, None))
             (figure("comments to write", totals.open_comments, age(totals.oldest_comment)))
             (figure("comments given up", totals.dead_comments, None))
+        }
+    }
+}
+
+fn given_up(deliveries: &[GivenUp], reader: &Reader, now: Now) -> Markup {
+    let target = Target { reader, repo: "", task: None, back: BACK, now };
+    html! {
+        @if deliveries.is_empty() { p.calm { span aria-hidden="true" { "✓ " } "None." } } @else {
+            ol.events {
+                @for GivenUp { delivery: DeadDelivery { id, event, attempts, received_at, why, .. }, repo } in deliveries {
+                    li {
+                        "Arrived " (ago(*received_at, now)) ": " b { (event) }
+                        @if let Some(repo) = repo { " of " (parts::repo_link(repo)) }
+                        (target.act("process-again", "Process again", &html! { input type="hidden" name="delivery" value=(id); }))
+                        span.note { (tidy_line(why, 300)) " (after " (parts::counted(attempts + 1, "attempt", "attempts")) "; delivery " code { (id) } ")" }
+                    }
+                }
+            }
+            p.note { "What fails is retried for a day and then given up. What these reported is usually found by reconciliation; a command in an edited comment is not." }
+            @if i64::try_from(deliveries.len()).unwrap_or(0) >= DELIVERIES { p.note { "The latest " (DELIVERIES) "." } }
         }
     }
 }

@@ -43,7 +43,7 @@ async fn render(api: &ApiState, reader: &Reader, page: i64) -> Result<Rendered, 
     let overview = api.engine.views().overview(page, reader.access.clone()).await?;
     let now = Now(overview.totals.now);
     let body = html! {
-        @let found = needs_a_person(&overview, now.0);
+        @let found = needs_a_person(&overview, now.0, reader.is_operator());
         @if let Some(controls) = &api.demo { (demo::section(&**controls)) }
         @if !found.is_empty() { (attention(&found)) }
         section aria-labelledby="repositories" {
@@ -74,7 +74,7 @@ fn attention(found: &[Markup]) -> Markup {
 }
 
 /// Lists what the pool cannot solve by itself.
-fn needs_a_person(overview: &Overview, now: Timestamp) -> Vec<Markup> {
+fn needs_a_person(overview: &Overview, now: Timestamp, is_operator: bool) -> Vec<Markup> {
     let totals = &overview.totals;
     let late = |since: Option<Timestamp>| since.map(|at| Span(now.0 - at.0)).filter(|age| age.0 > LATE.0);
     let ready = totals.tasks.iter().find(|(state, _)| *state == TaskState::Ready).map_or(0, |(_, n)| *n);
@@ -102,7 +102,10 @@ fn needs_a_person(overview: &Overview, now: Timestamp) -> Vec<Markup> {
         found.push(html! { (counted(totals.dead_comments, "comment was", "comments were")) " given up; " code { "owp admin comments" } " lists them." });
     }
     if totals.dead_deliveries > 0 {
-        found.push(html! { (counted(totals.dead_deliveries, "delivery was", "deliveries were")) " given up; the log says why." });
+        found.push(html! {
+            (counted(totals.dead_deliveries, "delivery was", "deliveries were")) " given up; "
+            @if is_operator { a href="/operations#deliveries" { "Operations" } " says why." } @else { "the log says why." }
+        });
     }
     found
 }
@@ -319,7 +322,11 @@ mod tests {
     #[test]
     fn what_needs_a_person_is_named_with_its_age() {
         let of = |overview: &Overview| {
-            needs_a_person(overview, NOW).iter().map(|one| one.clone().into_string()).collect::<Vec<_>>().join("\n")
+            needs_a_person(overview, NOW, false)
+                .iter()
+                .map(|one| one.clone().into_string())
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         assert_eq!(of(&overview(vec![repo(4, 0)])), "", "a full budget needs nobody");
         let mut late = overview(vec![RepoView { policy_error: Some("x".into()), ..repo(0, 0) }]);

@@ -127,6 +127,7 @@ fn plain(kind: EventKind) -> &'static str {
         EventKind::CommentDead => "A comment was given up",
         EventKind::CommentRetried => "A comment that was given up is tried again",
         EventKind::DeliveryDead => "A webhook delivery was given up",
+        EventKind::DeliveryRetried => "A webhook delivery that was given up is processed again",
         EventKind::PoolResumed => "The pool was away and gave holders the time back",
     }
 }
