@@ -6,11 +6,14 @@ use super::events::{EventRow, event_row, verify_link};
 use super::nouns::Audit;
 use super::statement::query;
 use super::tx::statements;
+use owp_pool::Timestamp;
 
 statements! {
     CHAIN_PAGE = concat!("SELECT ", columns!(events, "e."), ", r.name AS repo_name FROM events e LEFT JOIN repositories r ON r.id = e.chain
         WHERE e.chain = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3");
     CHAIN_SEALED = "SELECT seq, hash FROM chains WHERE chain = $1";
+    // The key of the table.
+    CHAIN_EVENT_AT = "SELECT at FROM events WHERE chain = $1 AND seq = $2";
 }
 
 /// One event of a chain, and the result of its verification.
@@ -55,5 +58,11 @@ impl Audit<'_> {
     pub async fn head(&mut self, chain: &str) -> Result<(i64, String), StoreError> {
         let row = self.one(query(CHAIN_SEALED).bind(chain)).await?;
         row.map_or_else(|| Ok((0, String::new())), |row| Ok((row.try_get("seq")?, row.try_get("hash")?)))
+    }
+
+    /// Returns the time of an event of a chain; `None` if it was removed as history or never existed.
+    pub async fn time_of(&mut self, chain: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.one(query(CHAIN_EVENT_AT).bind(chain).bind(seq)).await?;
+        row.map(|row| row.try_get("at").map(Timestamp)).transpose()
     }
 }

@@ -129,3 +129,56 @@ async fn a_delivery_that_was_given_up_is_processed_again_by_the_operator_alone()
     let unknown = browser.act_with("", "/operations", "process-again", &[("delivery", "d-2")]).await.text;
     assert!(unknown.contains("not among those that were given up any more"), "{unknown}");
 }
+
+#[tokio::test]
+async fn an_audit_log_is_verified_and_exported_on_the_pages() {
+    let (bench, browser) = operator().await;
+    import(&browser, FILE, "add").await;
+    let shown = browser.get("/events?repo=acme/attic").await.text;
+    assert!(shown.contains("Audit log of acme/attic") && shown.contains("<b>3 events</b>"), "{shown}");
+    let whole = browser.get("/events/verify?repo=acme/attic").await.text;
+    assert!(
+        whole.contains("✓ The audit log of acme/attic verifies.") && whole.contains("3 events were checked"),
+        "{whole}"
+    );
+    let exported = browser.get("/events/export?repo=acme/attic").await;
+    let by_token = bench.pool.admin("audit?repo=acme/attic", Value::Null).await;
+    assert_eq!((exported.status, &exported.text), (200, &by_token.text), "the same as by the admin call");
+    assert!(browser.get("/events/verify").await.text.contains("✓ The audit log of the pool itself verifies."));
+    assert_eq!(browser.get("/events/verify?repo=acme/none").await.status, 404);
+    assert!(!browser.get("/events?repo=acme/none").await.text.contains("Audit log of"));
+
+    let tamper = "UPDATE events SET payload = '{}' WHERE seq = 2 AND chain IN (SELECT id FROM repositories WHERE name = 'acme/attic')";
+    meddle(&bench.pool, tamper).await;
+    let broken = browser.get("/events/verify?repo=acme/attic").await.text;
+    assert!(broken.contains("▲ The audit log of acme/attic breaks at event 2."), "{broken}");
+    meddle(
+        &bench.pool,
+        "DELETE FROM events WHERE seq >= 2 AND chain IN (SELECT id FROM repositories WHERE name = 'acme/attic')",
+    )
+    .await;
+    let cut = browser.get("/events/verify?repo=acme/attic").await.text;
+    assert!(cut.contains("does not end where it was sealed"), "{cut}");
+}
+
+#[tokio::test]
+async fn older_events_are_pages_that_leave_none_out() {
+    let (bench, browser) = operator().await;
+    let many: String = (0..250).map(|n| format!("  - {{ id: n{n}, title: Number {n} }}\n")).collect();
+    import(&browser, &format!("repo: acme/attic\ntasks:\n{many}"), "add").await;
+    for reader in [&browser, &bench.browser()] {
+        let (mut page, mut seen, mut pages) = ("/events?kind=task.*&repo=acme/attic".to_owned(), Vec::new(), 0);
+        loop {
+            let text = reader.get(&page).await.text;
+            seen.extend(text.split(">Number ").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()));
+            pages += 1;
+            let older = text.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let Some(older) = older else { break };
+            page = older.replace("&amp;", "&");
+        }
+        let expected: Vec<String> = (0..250).rev().map(|n| n.to_string()).collect();
+        assert_eq!(seen, expected);
+        assert!((3..=4).contains(&pages), "{pages} pages");
+    }
+    assert_eq!(browser.get("/events?cursor=made-up").await.status, 422);
+}

@@ -222,6 +222,52 @@ impl Feed<'_> {
     }
 }
 
+/// Events before a place of the feed.
+#[derive(Debug, Clone)]
+pub struct OlderEvents {
+    /// The events, newest first.
+    pub events: Vec<FeedEvent>,
+    /// The place before which the next ones are, unless the feed begins here.
+    pub before: Option<i64>,
+}
+
+impl Feed<'_> {
+    /// Returns the visible events before a place of the feed, or the latest ones: at most `most`, out of a bounded number
+    /// examined.
+    pub async fn older_events(
+        &self,
+        look: FeedView,
+        before: Option<i64>,
+        most: usize,
+    ) -> Result<OlderEvents, EngineError> {
+        let replay = self.settings().feed.replay;
+        let (scan, chunk) = (i64::try_from(SCAN).unwrap_or(i64::MAX), i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        self.read(transaction!(|tx| {
+            let head = tx.feed().head().await?;
+            let oldest = (head - replay).max(tx.history().feed_floor().await?);
+            let mut upto = before.map_or(head, |before| head.min(before - 1)).max(oldest);
+            let (floor, mut events) = (oldest.max(upto - scan), Vec::new());
+            while upto > floor && events.len() < most {
+                let after = (upto - chunk).max(floor);
+                for (row, repo) in tx.feed().page(after, upto - after).await?.into_iter().rev() {
+                    if events.len() == most {
+                        break;
+                    }
+                    upto = row.feed - 1;
+                    if look.shows(&row, repo.as_ref()) {
+                        events.push(FeedEvent { row: Arc::new(row), repo: repo.map(|repo| repo.name) });
+                    }
+                }
+                if events.len() < most {
+                    upto = after;
+                }
+            }
+            Ok(OlderEvents { events, before: (upto > oldest).then_some(upto + 1) })
+        }))
+        .await
+    }
+}
+
 /// Returns the number before the latest `most` visible events. Searches backwards, over no more events than a page
 /// examines; numbers have no gaps.
 async fn before_latest(tx: &mut Tx, look: &FeedView, most: usize, oldest: i64, head: i64) -> Result<i64, StoreError> {

@@ -12,7 +12,7 @@ use owp_pool::lease::EndReason;
 use owp_pool::moves::Move;
 use owp_pool::task::TaskState;
 use owp_pool::{LeaseId, Person, Span, TaskId, Timestamp};
-use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope, transaction};
+use owp_store::{AuditRow, GLOBAL_CHAIN, Pause, RepoRow, Scope, Tx, transaction};
 use serde_json::json;
 
 /// Events per query of an export.
@@ -46,6 +46,19 @@ pub struct Audit {
     after: i64,
     previous: String,
     head: (i64, String),
+}
+
+/// The extent of an audit chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainStatus {
+    /// The repository's name; `None` for the pool's own chain.
+    pub repo: Option<String>,
+    /// Number of events, with those that were removed as history.
+    pub events: i64,
+    /// Number of events that were removed as history.
+    pub removed: i64,
+    /// Time of the last event; `None` if there is none, or if it was removed as history.
+    pub last_at: Option<Timestamp>,
 }
 
 impl Operator<'_> {
@@ -223,16 +236,24 @@ impl Operator<'_> {
     /// [`EngineError::NoSuchRepo`].
     pub async fn audit(&self, repo: Option<String>) -> Result<Audit, EngineError> {
         self.read(transaction!(|tx| {
-            let chain = match repo {
-                Some(name) => {
-                    let row = tx.repos().by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
-                    row.id.to_string()
-                }
-                None => GLOBAL_CHAIN.to_owned(),
-            };
+            let (chain, _) = find_chain(tx, repo).await?;
             let head = tx.audit().head(&chain).await?;
             let (after, previous) = tx.audit().anchor(&chain).await?;
             Ok(Audit { chain, removed: after, after, previous, head })
+        }))
+        .await
+    }
+
+    /// Returns the extent of a repository's audit chain, or of the global chain, without reading it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn chain_status(&self, repo: Option<String>) -> Result<ChainStatus, EngineError> {
+        self.read(transaction!(|tx| {
+            let (chain, repo) = find_chain(tx, repo).await?;
+            let (events, _) = tx.audit().head(&chain).await?;
+            let (removed, _) = tx.audit().anchor(&chain).await?;
+            Ok(ChainStatus { repo, events, removed, last_at: tx.audit().time_of(&chain, events).await? })
         }))
         .await
     }
@@ -258,6 +279,13 @@ impl Operator<'_> {
         }
         Ok(page)
     }
+}
+
+/// Returns the chain of a repository with its name, or the global chain.
+async fn find_chain(tx: &mut Tx, repo: Option<String>) -> Result<(String, Option<String>), EngineError> {
+    let Some(name) = repo else { return Ok((GLOBAL_CHAIN.to_owned(), None)) };
+    let row = tx.repos().by_name(&name).await?.ok_or(EngineError::NoSuchRepo(name))?;
+    Ok((row.id.to_string(), Some(row.name)))
 }
 
 impl Audit {

@@ -5,6 +5,7 @@
 //! error is a problem as defined by RFC 9457.
 
 mod admin;
+mod audit;
 mod auth;
 mod body;
 mod browser;
@@ -148,7 +149,7 @@ fn routes() -> Router<ApiState> {
         .route("/v1/admin/trust", post(operator::trust))
         .route("/v1/admin/leases/{id}/revoke", post(operator::revoke_lease))
         .route("/v1/admin/workers/{id}/revoke", post(operator::revoke_worker))
-        .route("/v1/admin/audit", get(operator::audit))
+        .route("/v1/admin/audit", get(audit::audit))
         .route("/v1/admin/comments", get(dead_letters::list))
         .route("/v1/admin/comments/retry", post(dead_letters::retry))
         .route("/.well-known/owp", get(discover::owp))

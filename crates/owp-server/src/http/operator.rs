@@ -1,26 +1,19 @@
-//! Operator calls for bulk tasks, close, pause, resume, revoke, trust and audit export, behind `X-Admin-Token`.
+//! Operator calls for bulk tasks, close, pause, resume, revoke and trust, behind `X-Admin-Token`.
 
 use super::ApiState;
 use super::auth::Operator;
 use super::body::{Json, MaybeJson};
 use super::once::{ReservedKey, kept};
 use super::problem::Failure;
-use super::query::Query;
 use super::resources::plain;
 use super::tasks::task_id;
 use crate::wire::me::Left;
-use crate::wire::operator::{
-    AuditLine, AuditVerdict, BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet,
-};
+use crate::wire::operator::{BulkBody, PauseBody, Paused, ResumeBody, RevokeBody, TasksAdded, TrustBody, TrustSet};
 use crate::wire::{DONE, Done, ProblemKind};
-use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use owp_engine::{AddedTask, Audit, AuditRow, Engine, NewTask, TrustTarget};
+use owp_engine::{AddedTask, NewTask, TrustTarget};
 use owp_pool::{LeaseId, Span, WorkerId};
-use std::io;
 
 /// Adds many tasks to one manual repository, all or none.
 pub(super) async fn bulk(
@@ -143,69 +136,4 @@ pub(super) async fn trust(
     let set = api.engine.operator().set_trust(&trust.repo, whom, trust.level).await?;
     let answer = TrustSet { ok: true, repo: set.repo, github_id: set.github_id, login: set.login, level: trust.level };
     Ok(axum::Json(answer))
-}
-
-/// Exports the audit log of a repository, or the log of events without one, as one JSON object per line. The last line
-/// is the verdict on the hash chain.
-pub(super) async fn audit(State(api): State<ApiState>, _: Operator, query: Query) -> Result<Response, Failure> {
-    let repo = query.text("repo")?.map(str::to_owned);
-    let audit = api.engine.operator().audit(repo).await?;
-    let export = Export { engine: api.engine, audit, events: 0, broken_at: None, ended: false };
-    let lines = futures_util::stream::try_unfold(export, Export::next);
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
-}
-
-struct Export {
-    engine: Engine,
-    audit: Audit,
-    events: i64,
-    broken_at: Option<i64>,
-    ended: bool,
-}
-
-impl Export {
-    async fn next(mut self) -> io::Result<Option<(String, Self)>> {
-        if self.ended {
-            return Ok(None);
-        }
-        // An error ends the response early; the missing last line shows it.
-        let rows = self.engine.operator().audit_page(&mut self.audit).await.map_err(io::Error::other)?;
-        let mut lines = String::new();
-        for row in &rows {
-            self.events += 1;
-            self.broken_at = self.broken_at.or_else(|| (!row.intact).then_some(row.event.seq));
-            push_line(&mut lines, &line(row))?;
-        }
-        if rows.is_empty() {
-            self.ended = true;
-            let verified = self.broken_at.is_none() && self.audit.is_at_its_seal();
-            let (events, broken_at, removed) = (self.events, self.broken_at, self.audit.removed());
-            push_line(&mut lines, &AuditVerdict { verified, events, broken_at, removed })?;
-        }
-        Ok(Some((lines, self)))
-    }
-}
-
-fn push_line<T: serde::Serialize>(lines: &mut String, line: &T) -> io::Result<()> {
-    lines.push_str(&serde_json::to_string(line)?);
-    lines.push('\n');
-    Ok(())
-}
-
-fn line(row: &AuditRow) -> AuditLine<'_> {
-    let event = &row.event;
-    AuditLine {
-        seq: event.seq,
-        id: event.id.as_str(),
-        kind: &event.kind,
-        at: event.at.rfc3339(),
-        at_ms: event.at.0,
-        task_id: event.task.as_deref(),
-        worker_id: event.worker.as_deref(),
-        lease_id: event.lease.as_deref(),
-        payload: &event.payload,
-        salt: &row.salt,
-        digest: &row.digest,
-        hash: &row.hash,
-    }
 }

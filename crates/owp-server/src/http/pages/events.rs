@@ -1,7 +1,8 @@
 //! The page at `/events`: the latest events, and the list of events on other pages.
 
+use super::chain;
 use super::layout::{Section, dashboard};
-use super::parts::{self, Now};
+use super::parts::{self, Now, some};
 use super::reply::{Ask, Rendered};
 use super::sentences::sentence;
 use super::session::Reader;
@@ -9,23 +10,25 @@ use crate::http::ApiState;
 use crate::http::feed::shown;
 use crate::http::problem::Failure;
 use crate::http::query::{Query, fault};
+use crate::wire::cursor;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use owp_engine::{EventRow, FeedPage, FeedStart, FeedView, KindFilter, TaskTitle};
+use owp_engine::{EventRow, FeedView, KindFilter, OlderEvents, TaskTitle};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Events of the page.
 const LATEST: usize = 100;
 /// Kinds that the page offers to filter by.
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 7] = [
     ("task.*", "tasks"),
     ("lease.*", "leases"),
     ("repo.*", "repositories"),
     ("count.*", "counts"),
     ("worker.*", "workers"),
     ("comment.*", "comments"),
+    ("delivery.*", "deliveries"),
 ];
 
 /// Serves the page.
@@ -47,27 +50,92 @@ pub(super) async fn show(
         kind: parsed.transpose()?,
         task: query.text("task")?.map(str::to_owned),
     };
-    let (kind, repo) = (kind.unwrap_or_default().to_owned(), query.text("repo")?.unwrap_or_default().to_owned());
-    let key = format!("/events {:?}", (&kind, &view.repo, &view.task));
-    ask.answer(&api, &reader, &key, render(&api, &reader, view, &kind, &repo)).await
+    let asked = Asked {
+        kind: kind.unwrap_or_default().to_owned(),
+        repo: query.text("repo")?.unwrap_or_default().to_owned(),
+        task: view.task.clone().unwrap_or_default(),
+        before: None,
+    };
+    let fault = || fault("cursor", "must be that of a page of these events");
+    let before = cursor::read(&asked.list(), query.cursor())?;
+    let before = if before.is_empty() { None } else { Some(before.parse::<i64>().map_err(|_| fault())?) };
+    let asked = Asked { before, ..asked };
+    let key = format!("/events {:?}", (&asked.kind, &view.repo, &view.task, asked.before));
+    ask.answer(&api, &reader, &key, render(&api, &reader, view, &asked)).await
 }
 
-async fn render(api: &ApiState, reader: &Reader, view: FeedView, kind: &str, repo: &str) -> Result<Rendered, Failure> {
-    let events = match api.engine.feed().feed_page(view, FeedStart::Latest(LATEST), LATEST).await? {
-        FeedPage::Page(section, _) => section.events,
-        // The latest events are always there.
-        FeedPage::Stale(_) => Vec::new(),
-    };
+/// The filters as they stand in the address, and the place before which the events are.
+struct Asked {
+    kind: String,
+    repo: String,
+    task: String,
+    before: Option<i64>,
+}
+
+impl Asked {
+    /// Returns the address of these events, before a place.
+    fn address(&self, before: Option<&str>) -> String {
+        let (cursor, task) = (before.unwrap_or_default(), self.task.as_str());
+        parts::address("/events", &[("kind", &self.kind), ("repo", &self.repo), ("task", task), ("cursor", cursor)])
+    }
+
+    /// Names the list that its cursors belong to.
+    fn list(&self) -> String {
+        format!("page {}", self.address(None))
+    }
+}
+
+async fn render(api: &ApiState, reader: &Reader, view: FeedView, asked: &Asked) -> Result<Rendered, Failure> {
+    let OlderEvents { events, before } = api.engine.feed().older_events(view, asked.before, LATEST).await?;
     let rows: Vec<EventRow> =
-        events.iter().rev().map(|event| EventRow { repo: event.repo.clone(), ..event.row.event.clone() }).collect();
+        events.iter().map(|event| EventRow { repo: event.repo.clone(), ..event.row.event.clone() }).collect();
     let known = api.engine.views().titles_of(rows.clone()).await?;
     let now = Now(known.now);
+    let (kind, repo) = (asked.kind.as_str(), asked.repo.as_str());
+    let chain = if reader.is_operator() {
+        chain::section(api, repo, now).await?
+    } else {
+        html! {}
+    };
+    let older = before.map(|before| cursor::write(&asked.list(), &before.to_string()));
     let body = html! {
         (form(kind, repo))
+        (families(&rows, asked))
         (list(&rows, &known.titles, now, reader.is_operator()))
-        p.note { "The latest " (LATEST) " events at most. " a href=(json_address(kind, repo)) { "The same as JSON" } ", with all earlier ones." }
+        @if asked.before.is_some() || older.is_some() {
+            nav.pager aria-label="Pages of events" {
+                @if asked.before.is_some() { a href=(asked.address(None)) { "Latest events" } " " }
+                @if let Some(older) = &older { a rel="next" href=(asked.address(Some(older))) { "Older events" } }
+            }
+        }
+        p.note { "At most " (LATEST) " events; a filter looks through a thousand at a time. " a href=(json_address(kind, repo)) { "The latest as JSON" } ", with all earlier ones." }
+        (chain)
     };
     Ok(Rendered::new(&dashboard(Section::Events, "Events", now, reader, &body)))
+}
+
+/// Counts the events shown by the families of their kinds, with links to each.
+fn families(rows: &[EventRow], asked: &Asked) -> Markup {
+    let mut counts = BTreeMap::<&str, u64>::new();
+    for row in rows {
+        *counts.entry(row.kind.split('.').next().unwrap_or_default()).or_default() += 1;
+    }
+    html! {
+        @if counts.len() > 1 {
+            p.note { (some(rows.len(), "event", "events")) " shown:" }
+            ul.states {
+                @for (family, count) in &counts {
+                    li { a href=(parts::address("/events", &[("kind", &format!("{family}.*")), ("repo", &asked.repo)])) { b { (count) } " about " (family_words(family)) } }
+                }
+            }
+        }
+    }
+}
+
+/// Names a family of kinds.
+fn family_words(family: &str) -> &str {
+    let known = FAMILIES.iter().find(|(kind, _)| kind.strip_suffix(".*") == Some(family));
+    known.map_or(family, |(_, words)| words)
 }
 
 fn json_address(kind: &str, repo: &str) -> String {

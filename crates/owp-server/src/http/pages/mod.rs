@@ -4,6 +4,7 @@
 mod act;
 mod assets;
 mod bulk;
+mod chain;
 mod demo;
 mod events;
 mod forms;
@@ -50,6 +51,8 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/insights", get(insights::show))
         .route("/leaderboard", get(leaderboard::show))
         .route("/events", get(events::show))
+        .route("/events/verify", get(chain::verify))
+        .route("/events/export", get(chain::export))
         .route("/me", get(me::show))
         .route("/operations", get(operations::show))
         .route("/import", get(import::show))
