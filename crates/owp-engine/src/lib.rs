@@ -45,6 +45,7 @@ pub use services::{
 };
 pub use sign_in::{NewSession, SignedIn};
 pub use views::board::{Held, TaskBoard, TaskStory};
+pub use views::first_steps::FirstSteps;
 pub use views::insights::Insights;
 pub use views::leaderboard::{LeaderView, Leaderboard};
 pub use views::my_work::{MyWork, MyWorker};

@@ -22,6 +22,8 @@ statements! {
         WHERE repo_id = $1 AND issue = $2 AND state = 'dead' AND error = $3";
     // Index wanted_comments_dead.
     DEAD_ISSUES = "SELECT DISTINCT issue FROM wanted_comments WHERE repo_id = $1 AND state = 'dead' AND error = $2";
+    // The key of the table.
+    COMMENTS_WRITTEN = "SELECT issue FROM wanted_comments WHERE repo_id = $1 AND comment_id IS NOT NULL LIMIT 1";
     // Index wanted_comments_dead.
     DEAD_COMMENTS = "SELECT CAST(COUNT(*) AS BIGINT) FROM wanted_comments WHERE state = 'dead'";
 }
@@ -100,6 +102,11 @@ impl Comments<'_> {
     pub async fn dead_issues(&mut self, repo: &RepoId, why: &str) -> Result<BTreeSet<i64>, StoreError> {
         let rows = self.all(query(DEAD_ISSUES).bind(repo.as_str()).bind(why)).await?;
         rows.iter().map(|row| row.try_get("issue")).collect()
+    }
+
+    /// Returns true if a comment was written in a repository.
+    pub async fn any_written(&mut self, repo: &RepoId) -> Result<bool, StoreError> {
+        Ok(self.one(query(COMMENTS_WRITTEN).bind(repo.as_str())).await?.is_some())
     }
 
     /// Counts dead letters.

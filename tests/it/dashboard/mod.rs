@@ -132,6 +132,12 @@ fn the_operator_signs_in_and_acts_and_nobody_else_can() {
 }
 
 #[test]
+fn the_operator_imports_tasks_verifies_the_audit_log_and_sees_the_first_steps() {
+    let stage = seeded();
+    Scenario::start("operator", &stage.url).holds();
+}
+
+#[test]
 fn texts_of_strangers_never_run() {
     let stage = Stage::new();
     stage.register();

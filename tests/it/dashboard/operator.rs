@@ -182,3 +182,43 @@ async fn older_events_are_pages_that_leave_none_out() {
     }
     assert_eq!(browser.get("/events?cursor=made-up").await.status, 422);
 }
+
+#[tokio::test]
+async fn the_first_steps_say_what_a_pool_has_and_what_is_next() {
+    let (bench, browser) = operator().await;
+    let shown = browser.get("/start").await.text;
+    let says = |text: &str| assert!(shown.contains(text), "{text}: {shown}");
+    says("OWP_ADMIN_TOKEN</code> to it");
+    says("The pool works as App ");
+    says("On <a href=\"/repos/acme/rocket\">acme/rocket</a>.");
+    says("In all GitHub repositories.");
+    says("the defaults apply");
+    says("Label an issue <code>pool:ready</code>");
+    import(&browser, FILE, "add").await;
+    bench.pool.worker(json!({})).await;
+    let shown = browser.get("/start").await.text;
+    assert!(shown.contains("2 tasks</a>") && shown.contains("1 worker is registered, none linked"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_operators_pages_lead_everybody_else_to_the_sign_in() {
+    let (bench, _) = operator().await;
+    let (stranger, mona) = (bench.browser(), bench.browser());
+    mona.get(&mona.at_github("mona").await).await;
+    for reader in [&stranger, &mona] {
+        for page in
+            ["/start", "/import", "/events/verify", "/events/export", "/events/export?repo=acme/attic", "/operations"]
+        {
+            let shown = reader.get(page).await;
+            assert_eq!((shown.status, shown.location.as_str()), (303, "/signin"), "{page}: {}", shown.text);
+        }
+        let events = reader.get("/events?repo=acme/attic").await.text;
+        assert!(!events.contains("Audit log") && !events.contains("/events/export"), "{events}");
+        let form = reader.form_token().await;
+        for what in ["preview", "add"] {
+            let refused = reader.post("/import", &[("form", &form), ("text", FILE), ("do", what)]).await;
+            assert!(refused.status == 401 && refused.text.contains("Only the operator"), "{}", refused.text);
+        }
+    }
+    assert!(titles(&bench).await.is_empty());
+}

@@ -302,6 +302,86 @@ async function acts(browser) {
   assert.equal((await repo()).paused, true);
 }
 
+// The operator imports tasks after a preview, verifies and exports an audit log, and sees the first steps.
+async function operator(browser) {
+  const TASKS = "repo: acme/lander\ntasks:\n  - id: fins\n    title: Paint the <b>fins</b>\n    estimate_points: 3\n    required_skills: [paint]\n    area: hull\n  - id: legs\n    title: Grease the legs\n";
+  const page = await newPage(browser);
+  await signIn(page, "an-admin-token-for-the-test");
+  const looks = async (name) => {
+    for (const [window, viewport] of Object.entries(WINDOWS)) {
+      await page.setViewportSize(viewport);
+      for (const colorScheme of ["light", "dark"]) {
+        // A colour that is still changing has no contrast.
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await assertFits(page, `${name} ${window}`);
+        await assertAccessible(page, `${name} ${window} ${colorScheme}`);
+        await picture(page, `${name}-${colorScheme}-${window}`);
+      }
+    }
+    await page.setViewportSize(WINDOWS.desk);
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
+  };
+  const titles = async () => (await get("/v1/tasks?repo=acme/lander&limit=100")).tasks.map((task) => task.title);
+  const before = await titles();
+
+  await page.goto(`${base}/operations`);
+  await page.getByRole("link", { name: "Import tasks" }).click();
+  await page.getByLabel("Task file").fill(TASKS.replace("estimate_points: 3", "estimate_points: many"));
+  await page.getByRole("button", { name: "Preview" }).click();
+  await page.getByRole("heading", { name: "1 fault; nothing was added" }).waitFor();
+  assert.match(await text(page, ".faults"), /line 5, column 22: tasks\[0\]\.estimate_points must be a whole number/);
+  assert.match(await page.getByLabel("Task file").inputValue(), /estimate_points: many\n/, "what was entered is still there");
+  await looks("import-fault");
+
+  await page.getByLabel("Task file").fill(TASKS);
+  await page.getByRole("button", { name: "Preview" }).click();
+  await page.getByText("2 new tasks").waitFor();
+  assert.equal(await page.getByLabel("Task file").inputValue(), TASKS);
+  await looks("import-preview");
+  assert.deepEqual(await titles(), before, "a preview adds nothing");
+  await page.getByRole("button", { name: "Add 2 tasks" }).click();
+  assert.equal(await page.locator("#told").innerText(), "✓ 2 tasks were added to acme/lander.");
+  assert.equal(page.url(), `${base}/tasks?repo=acme%2Flander`);
+  assert.deepEqual((await titles()).filter((title) => !before.includes(title)).sort(), ["Grease the legs", "Paint the <b>fins</b>"]);
+  const added = (await get("/v1/tasks?repo=acme/lander&limit=100")).tasks.find((task) => task.title === "Paint the <b>fins</b>");
+  assert.deepEqual([added.estimate_points, added.required_skills, added.area], [3, ["paint"], "hull"]);
+
+  // A manual repository's page leads to the form, too, which then names it.
+  await page.goto(`${base}/repos/acme/lander`);
+  await page.getByRole("link", { name: "Import tasks" }).click();
+  assert.equal(await page.getByLabel("Repository").inputValue(), "acme/lander");
+  await page.getByLabel("Task file").fill(TASKS);
+  await page.getByRole("button", { name: "Preview" }).click();
+  await page.getByText("2 tasks are there already and do not change.").waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Add/ }).count(), 0);
+
+  await page.goto(`${base}/events`);
+  assert.match(await text(page), /Audit log of the pool itself/);
+  await page.getByLabel("Repository").fill("acme/lander");
+  await page.getByRole("button", { name: "Filter" }).click();
+  assert.match(await text(page), /Audit log of acme\/lander \d+ events; the last one/);
+  await looks("events-operator");
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Export" }).click();
+  assert.equal((await download).suggestedFilename(), "audit-acme-lander.ndjson");
+  await page.getByRole("link", { name: "Verify" }).click();
+  await page.getByText("✓ The audit log of acme/lander verifies.").waitFor();
+  await looks("audit-log");
+  const cookie = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`).join("; ");
+  const exported = await (await fetch(`${base}/events/export?repo=acme/lander`, { headers: { cookie } })).text();
+  const lines = exported.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([lines.at(-1).verified, lines.at(-1).events], [true, lines.length - 1]);
+
+  await page.goto(`${base}/operations`);
+  await page.getByRole("link", { name: "First steps" }).click();
+  await page.getByRole("heading", { name: "First steps" }).waitFor();
+  const steps = await text(page, "main");
+  for (const said of ["✓ A manual repository (done)", "✓ A task (done)", "✓ A contributor (done)", "○ GitHub App (optional)"]) {
+    assert.ok(steps.includes(said), `${said}\n${steps}`);
+  }
+  await looks("first-steps");
+}
+
 // People sign in with GitHub, and may do what GitHub lets them do.
 async function people(browser) {
   const signedIn = async (login) => {
@@ -388,4 +468,4 @@ async function demo(browser) {
   }
 }
 
-await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people, story }[scenario]);
+await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people, story, operator }[scenario]);

@@ -1,6 +1,7 @@
 //! Read models: repositories, tasks, the overview and the progress of loops.
 
 pub(crate) mod board;
+pub(crate) mod first_steps;
 pub(crate) mod insights;
 pub(crate) mod leaderboard;
 pub(crate) mod my_work;

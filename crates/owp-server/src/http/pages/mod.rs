@@ -23,6 +23,7 @@ mod repository;
 mod sentences;
 mod session;
 mod sign_in;
+mod start;
 mod task;
 mod tasks;
 mod timeline;
@@ -55,6 +56,7 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/events/export", get(chain::export))
         .route("/me", get(me::show))
         .route("/operations", get(operations::show))
+        .route("/start", get(start::show))
         .route("/import", get(import::show))
         .route("/import", post(import::receive))
         .route("/signin", get(sign_in::show))

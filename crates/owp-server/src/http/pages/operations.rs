@@ -37,7 +37,7 @@ async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
     let quotas = api.engine.github().map(|github| github.client.figures().left).unwrap_or_default();
     let now = Now(totals.now);
     let body = html! {
-        p.lead { a href="/import" { "Import tasks" } }
+        p.lead { a href="/start" { "First steps" } " · " a href="/import" { "Import tasks" } }
         section aria-labelledby="waits" { h2 id="waits" { "Deliveries and comments" } (waits(&totals)) }
         section aria-labelledby="deliveries" { h2 id="deliveries" { "Deliveries given up" } (given_up(&deliveries, reader, now)) }
         section aria-labelledby="letters" { h2 id="letters" { "Comments given up" } (dead_letters(&letters, reader, now)) }

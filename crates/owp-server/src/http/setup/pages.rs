@@ -129,7 +129,7 @@ pub(super) fn done(done: &SetupDone) -> Markup {
                 }
             }
             p { "Next: " a href=(done.install_url) { "install it on a repository" } ", and label an issue " code { "pool:ready" } "." }
-            p { a href="/" { "The dashboard" } " shows the repository once it is installed." }
+            p { a href="/" { "The dashboard" } " shows the repository once it is installed; for the operator, " a href="/start" { "first steps" } " says what is left." }
         },
     )
 }
