@@ -71,8 +71,8 @@ use owp_plants::{Plant, is_planted};
 use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
-    AuditRow, DeadDelivery, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow, OutcomeRow,
-    ReadAccess, TaskFilter, because,
+    AuditRow, DeadDelivery, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow,
+    OutcomeRow, ReadAccess, TaskFilter, because,
 };
 
 use owp_store::{Committed, Scope, Store, transaction};

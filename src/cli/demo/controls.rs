@@ -55,7 +55,8 @@ impl Controls {
         self.runs.send_replace(false);
         // The pool may be answering a call that the worker made before.
         tokio::time::sleep(BEAT).await;
-        let leases = self.store.read(transaction!(|tx| tx.leases().live_by_expiry(&ReadAccess::public(), LEASES).await));
+        let leases =
+            self.store.read(transaction!(|tx| tx.leases().live_by_expiry(&ReadAccess::public(), LEASES).await));
         let leases = leases.await.map_err(|e| e.to_string())?;
         let login = stoppable();
         let held = leases.iter().filter(|lease| lease.login.as_deref() == Some(login));

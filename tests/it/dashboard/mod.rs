@@ -1,7 +1,7 @@
 //! The dashboard of the real program in a real browser: Debian's Chromium, driven by the scripts in `tests/npm/browser`.
 
-mod readers;
 mod operator;
+mod readers;
 mod sign_in;
 
 use crate::support::program::owp;

@@ -214,7 +214,7 @@ async fn the_operators_pages_lead_everybody_else_to_the_sign_in() {
         }
         let events = reader.get("/events?repo=acme/attic").await.text;
         assert!(!events.contains("Audit log") && !events.contains("/events/export"), "{events}");
-        let form = reader.form_token().await;
+        let form = reader.form_value("/").await;
         for what in ["preview", "add"] {
             let refused = reader.post("/import", &[("form", &form), ("text", FILE), ("do", what)]).await;
             assert!(refused.status == 401 && refused.text.contains("Only the operator"), "{}", refused.text);

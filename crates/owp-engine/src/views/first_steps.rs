@@ -3,7 +3,7 @@
 use crate::Views;
 use crate::error::EngineError;
 use owp_pool::Timestamp;
-use owp_store::transaction;
+use owp_store::{ReadAccess, transaction};
 
 /// Repositories and workers that are looked at: a new pool has fewer.
 const LOOKED_AT: i64 = 100;
@@ -66,7 +66,13 @@ impl Views<'_> {
                 has_written: false,
                 dead_comments: tx.comments().count_dead().await?,
             };
-            for row in tx.repos().page(true, "", LOOKED_AT).await?.into_iter().filter(|row| row.inactive.is_none()) {
+            for row in tx
+                .repos()
+                .page(&ReadAccess::everything(), "", LOOKED_AT)
+                .await?
+                .into_iter()
+                .filter(|row| row.inactive.is_none())
+            {
                 if !row.managed {
                     found.manual_repos.push(row.name);
                     continue;
