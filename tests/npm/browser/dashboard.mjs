@@ -355,6 +355,23 @@ async function operator(browser) {
   await page.getByText("2 tasks are there already and do not change.").waitFor();
   assert.equal(await page.getByRole("button", { name: /^Add/ }).count(), 0);
 
+  // Tried directly against the server: without a session, with a made-up form, from another site.
+  const cookie = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`).join("; ");
+  const form = await page.locator(".task-file input[name=form]").first().getAttribute("value");
+  const send = async (headers, fields) => {
+    const body = new URLSearchParams({ text: TASKS.replaceAll("id: ", "id: other-"), do: "add", ...fields });
+    return (await fetch(`${base}/import`, { method: "POST", redirect: "manual", headers, body })).status;
+  };
+  const known = await titles();
+  assert.equal(await send({}, { form }), 401);
+  assert.equal(await send({ cookie: "owp_session=made-up" }, { form }), 401);
+  assert.equal(await send({ cookie }, { form: "made-up" }), 403);
+  assert.equal(await send({ cookie, origin: "https://evil.example" }, { form }), 403);
+  assert.equal(await send({ cookie, "sec-fetch-site": "cross-site" }, { form }), 403);
+  assert.deepEqual(await titles(), known, "none of them added anything");
+  assert.equal(await send({ cookie }, { form }), 303);
+  assert.equal((await titles()).length, known.length + 2);
+
   await page.goto(`${base}/events`);
   assert.match(await text(page), /Audit log of the pool itself/);
   await page.getByLabel("Repository").fill("acme/lander");
@@ -367,7 +384,6 @@ async function operator(browser) {
   await page.getByRole("link", { name: "Verify" }).click();
   await page.getByText("✓ The audit log of acme/lander verifies.").waitFor();
   await looks("audit-log");
-  const cookie = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`).join("; ");
   const exported = await (await fetch(`${base}/events/export?repo=acme/lander`, { headers: { cookie } })).text();
   const lines = exported.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual([lines.at(-1).verified, lines.at(-1).events], [true, lines.length - 1]);

@@ -70,10 +70,12 @@ fn given_up(deliveries: &[GivenUp], reader: &Reader, now: Now) -> Markup {
             ol.events {
                 @for GivenUp { delivery: DeadDelivery { id, event, attempts, received_at, why, .. }, repo } in deliveries {
                     li {
-                        "Arrived " (ago(*received_at, now)) ": " b { (event) }
+                        (ago(*received_at, now)) " " b { (event) }
                         @if let Some(repo) = repo { " of " (parts::repo_link(repo)) }
                         (target.act("process-again", "Process again", &html! { input type="hidden" name="delivery" value=(id); }))
-                        span.note { (tidy_line(why, 300)) " (after " (parts::counted(attempts + 1, "attempt", "attempts")) "; delivery " code { (id) } ")" }
+                        span.note {
+                            (tidy_line(why, 300)) " (" (parts::counted(attempts + 1, "attempt", "attempts")) ", delivery " code { (id) } ")"
+                        }
                     }
                 }
             }
@@ -111,7 +113,7 @@ fn github(quotas: &BTreeMap<String, i64>) -> Markup {
 
 fn loops(steps: &[Stuck]) -> Markup {
     html! {
-        table.rules {
+        table.rules.loops {
             thead { tr { th scope="col" { "loop" } th scope="col" { "in its step for" } th scope="col" { "limit" } } }
             tbody {
                 @for step in steps {

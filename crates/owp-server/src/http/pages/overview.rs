@@ -144,7 +144,7 @@ fn repositories(repos: &[RepoView]) -> Markup {
         return html! {
             p.empty {
                 "No repository yet. Install the GitHub App on one, or make one with "
-                code { "POST /v1/admin/repos" } ". For the operator, " a href="/start" { "first steps" } " lists what is left to do."
+                code { "POST /v1/admin/repos" } ". The operator can follow the " a href="/start" { "first steps" } "."
             }
         };
     }
