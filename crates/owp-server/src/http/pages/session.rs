@@ -22,6 +22,8 @@ const SIGN_IN_SECS: u32 = 600;
 const TOLD: &str = "owp_told";
 const TOLD_MAX_CHARS: usize = 800;
 const TOLD_SECS: u32 = 60;
+/// Header of requests by which scripts update a page.
+const UPDATE: &str = "x-page-update";
 
 /// The reader of a page.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ impl FromRequestParts<ApiState> for Reader {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Failure> {
-        let told = cookie(&parts.headers, TOLD).and_then(read_told);
+        let told = told(&parts.headers);
         let Some(secret) = cookie(&parts.headers, SESSION) else { return Ok(Self { told, ..Self::default() }) };
         let who = api.engine.sessions().find(secret, api.admin_token.as_deref()).await?;
         let access = api.engine.sessions().access_of(who.as_ref()).await?;
@@ -92,6 +94,15 @@ impl Reader {
     pub(super) fn has_sent(&self, form_token: &str) -> bool {
         self.secret.is_some() && same(form_token.as_bytes(), self.form_token().as_bytes())
     }
+}
+
+/// Returns the result to show. Scripts that update a page do not show it, so they leave it to the page that follows the
+/// act: one may ask between the act's response and that page.
+fn told(headers: &HeaderMap) -> Option<Told> {
+    if headers.contains_key(UPDATE) {
+        return None;
+    }
+    cookie(headers, TOLD).and_then(read_told)
 }
 
 /// Sets the cookie of a new session. `Lax`, so that links from GitHub find the reader signed in.
@@ -185,5 +196,17 @@ mod tests {
         let value = set.strip_prefix("owp_told=").unwrap().split(';').next().unwrap();
         assert_eq!(read_told(value), Some(told));
         assert_eq!((read_told("%"), read_told("")), (None, None));
+    }
+
+    #[test]
+    fn an_update_of_an_open_page_leaves_the_result_to_the_next_page() {
+        let sent = Told { done: true, words: "Done.".to_owned() };
+        let mut response = Response::default();
+        tell(&mut response, &sent);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, response.headers()[header::SET_COOKIE].clone());
+        assert_eq!(told(&headers), Some(sent));
+        headers.insert(UPDATE, HeaderValue::from_static("1"));
+        assert_eq!(told(&headers), None);
     }
 }

@@ -72,7 +72,7 @@ async function refresh() {
   if (isBusy()) return later(500);
   running = true;
   try {
-    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html", "x-page-update": "1" }, signal: AbortSignal.timeout(TIMEOUT_MS) });
     // The session has ended, or the page is gone: the whole page says so.
     if (answer.redirected || [401, 403, 404].includes(answer.status)) return location.reload();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
