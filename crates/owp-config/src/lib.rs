@@ -77,7 +77,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "OWP_SIGN_IN_REQUIRED",
-        "Set to `1` to show pages and lists only to people who are signed in, to workers and to the operator. Default: everybody who reaches the pool sees its public repositories.",
+        "Set to `1` to show pages and lists only to people who are signed in, to linked workers and to the operator. Default: everybody who reaches the pool sees its public repositories.",
     ),
     (
         "OWP_RATE_LIMIT",

@@ -72,7 +72,7 @@ use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
     AuditRow, DeadDelivery, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow,
-    OutcomeRow, ReadAccess, TaskFilter, because,
+    OutcomeRow, ReadAccess, TaskFilter, WriteQuota, because,
 };
 
 use owp_store::{Committed, Scope, Store, transaction};
@@ -128,6 +128,8 @@ const DOWNTIME_AFTER: Span = Span::minutes(2);
 pub struct Settings {
     /// Minimum time between two comment writes of one installation.
     pub comment_spacing: Span,
+    /// Hourly limit on the comment writes of one installation.
+    pub comment_quota: WriteQuota,
     /// Time for which the comment of a write without a response may still appear.
     pub comment_settle: Span,
     /// Time after which a comment, delivery or sync that a silent replica holds is taken over by another. Longer than
@@ -167,6 +169,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             comment_spacing: Span::secs(1),
+            comment_quota: comments::sender::QUOTA,
             comment_settle: Span::secs(30),
             takeover_after: Span::minutes(2),
             count_every: Span::minutes(5),

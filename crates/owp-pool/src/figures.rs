@@ -23,7 +23,7 @@ named_enum! {
         LeaseDelivered = "lease_delivered",
         /// Leases that ended without one, so that somebody else must begin again.
         LeaseReturned = "lease_returned",
-        /// Looks at the repository's slots, taken every few minutes.
+        /// Samples of the repository's slots, taken every few minutes.
         Samples = "samples",
         /// Slots taken, summed over the samples.
         Used = "used",
@@ -91,11 +91,9 @@ pub fn added_by(moved: &Moved, now: Timestamp) -> Vec<(Measure, i64)> {
 fn lease_measure(reason: EndReason) -> Option<Measure> {
     match reason {
         EndReason::Delivered | EndReason::Merged => Some(Measure::LeaseDelivered),
-        EndReason::Released | EndReason::Nacked | EndReason::AckTimeout | EndReason::Expired | EndReason::Revoked => {
-            Some(Measure::LeaseReturned)
-        }
-        // The task did not go back to the queue.
-        EndReason::Blocked | EndReason::Closed => None,
+        EndReason::Released | EndReason::Expired | EndReason::Revoked => Some(Measure::LeaseReturned),
+        // An offer that nobody accepted was no lease yet, and a blocked or withdrawn task does not go back to the queue.
+        EndReason::Nacked | EndReason::AckTimeout | EndReason::Blocked | EndReason::Closed => None,
     }
 }
 
@@ -142,7 +140,7 @@ pub struct Figures {
     pub delivered: i64,
     /// Leases that ended without one.
     pub returned: i64,
-    /// Looks at the slots.
+    /// Samples of the slots.
     pub samples: i64,
     /// Slots taken, summed over the samples.
     pub used: i64,
@@ -278,6 +276,7 @@ mod tests {
         };
         assert_eq!(ended(Move::Deliver { pull: Some(7), author: None }), [(Measure::LeaseDelivered, 0)]);
         assert_eq!(ended(Move::Return(EndReason::Expired)), [(Measure::LeaseReturned, 0)]);
+        assert_eq!(ended(Move::Return(EndReason::Nacked)), [], "an offer is no lease yet");
         assert_eq!(ended(Move::Block { reason: "x".into() }), []);
         assert_eq!(ended(Move::Start), []);
     }

@@ -175,6 +175,7 @@ CREATE TABLE readers (
   PRIMARY KEY (repo_id, person)
 );
 CREATE INDEX readers_person ON readers (person);
+CREATE INDEX readers_age ON readers (checked_at);
 
 -- Outcomes of contributors' work. The reputation of those who asked for a score is computed from them.
 CREATE TABLE outcomes (
@@ -390,9 +391,9 @@ CREATE TABLE task_counts (
 );
 
 -- Sums of each day (days since 1970, UTC) in each repository, counted by the moves and by samples of the slots. `class` is
--- the class of a duration, or 0.
+-- the class of a duration, or 0. There is no foreign key, so that a sample does not wait for the lock of a repository.
 CREATE TABLE daily (
-  repo_id TEXT NOT NULL REFERENCES repositories (id),
+  repo_id TEXT NOT NULL,
   day BIGINT NOT NULL,
   measure TEXT NOT NULL,
   class BIGINT NOT NULL,

@@ -28,10 +28,10 @@ statements! {
     // One replica takes the samples of an interval.
     FIGURES_SAMPLE_DUE = "UPDATE uptime SET sampled_at = $1 WHERE id = 1 AND sampled_at <= $2";
     FIGURES_PURGE = "DELETE FROM daily WHERE day < $1";
-    FIGURES_OF = "SELECT day, measure, class, n FROM daily WHERE repo_id = $1 AND day >= $2";
+    FIGURES_OF = "SELECT day, measure, class, n FROM daily WHERE repo_id = $1 AND day BETWEEN $2 AND $3";
     // Index daily_day.
     FIGURES_READABLE = concat!("SELECT d.day, d.measure, d.class, CAST(SUM(d.n) AS BIGINT) AS n FROM daily d
-        JOIN repositories r ON r.id = d.repo_id WHERE d.day >= $1 AND ", readable!("r.", "$2", "$3", "$4"), "
+        JOIN repositories r ON r.id = d.repo_id WHERE d.day BETWEEN $1 AND $2 AND ", readable!("r.", "$3", "$4", "$5"), "
         GROUP BY d.day, d.measure, d.class");
     // Index tasks_state.
     IN_REVIEW_OF = "SELECT CAST(COUNT(*) AS BIGINT) AS n, MIN(state_since) AS oldest FROM tasks
@@ -93,7 +93,9 @@ impl Figures<'_> {
     pub async fn add_samples(&mut self, samples: &[SlotSample]) -> Result<(), StoreError> {
         let today = day(self.now());
         for SlotSample { repo, used, budget } in samples {
-            let add = query(FIGURES_SAMPLE).bind(repo.as_str()).bind(today).bind(*used).bind(*budget);
+            // What is above the budget of one repository must not hide that another one has slots.
+            let taken = (*used).min(*budget);
+            let add = query(FIGURES_SAMPLE).bind(repo.as_str()).bind(today).bind(taken).bind(*budget);
             self.run(add.bind(i64::from(used >= budget))).await?;
         }
         Ok(())
@@ -104,7 +106,7 @@ impl Figures<'_> {
         self.run(query(FIGURES_PURGE).bind(before)).await.map(drop)
     }
 
-    /// Returns the sums of each day since, of one repository or of all that `access` covers.
+    /// Returns the sums of each day from `since` until today, of one repository or of all that `access` covers.
     pub async fn since(
         &mut self,
         repo: Option<&RepoId>,
@@ -112,8 +114,8 @@ impl Figures<'_> {
         since: i64,
     ) -> Result<BTreeMap<i64, figures::Figures>, StoreError> {
         let find = match repo {
-            Some(repo) => query(FIGURES_OF).bind(repo.as_str()).bind(since),
-            None => access.bind(query(FIGURES_READABLE).bind(since), self.now()),
+            Some(repo) => query(FIGURES_OF).bind(repo.as_str()).bind(since).bind(day(self.now())),
+            None => access.bind(query(FIGURES_READABLE).bind(since).bind(day(self.now())), self.now()),
         };
         let mut days = BTreeMap::<i64, figures::Figures>::new();
         for row in self.all(find).await? {

@@ -16,11 +16,11 @@ statements! {
     LEADERBOARD_JOIN = "INSERT INTO leaderboard (person, since) VALUES ($1, $2) ON CONFLICT (person) DO NOTHING";
     LEADERBOARD_LEAVE = "DELETE FROM leaderboard WHERE person = $1";
     LEADERBOARD_HAS = "SELECT CAST(COUNT(*) AS BIGINT) FROM leaderboard WHERE person = $1";
-    // Those with the most merged tasks; only their merges are weighed by age. The key of merges.
-    LEADERBOARD_PEOPLE = "SELECT b.person, p.login, CAST(SUM(m.tasks) AS BIGINT) AS n FROM leaderboard b
-        JOIN people p ON p.person = b.person JOIN merges m ON m.person = b.person
-        JOIN repositories r ON r.id = m.repo_id AND r.private = 0
-        WHERE m.tasks > 0 GROUP BY b.person, p.login ORDER BY n DESC, b.person LIMIT $1";
+    // Those with the most merged tasks that still count; only their merges are weighed by age. Index outcomes_person.
+    LEADERBOARD_PEOPLE = "SELECT b.person, p.login, CAST(COUNT(*) AS BIGINT) AS n FROM leaderboard b
+        JOIN people p ON p.person = b.person JOIN outcomes o ON o.person = b.person
+        JOIN repositories r ON r.id = o.repo_id AND r.private = 0
+        WHERE o.kind = 'merged' AND o.at > $2 GROUP BY b.person, p.login ORDER BY n DESC, b.person LIMIT $1";
     // Index outcomes_person.
     LEADERBOARD_MERGES = "SELECT r.name, o.at FROM outcomes o JOIN repositories r ON r.id = o.repo_id AND r.private = 0
         WHERE o.person = $1 AND o.kind = 'merged' AND o.at > $2 ORDER BY o.at DESC LIMIT $3";
@@ -73,9 +73,11 @@ impl Standings<'_> {
         Ok(self.number(query(LEADERBOARD_HAS).bind(person.key())).await? > 0)
     }
 
-    /// Returns the contributors on the leaderboard who have the most merged tasks, at most `limit`.
+    /// Returns the contributors on the leaderboard with the most merged tasks that still count, at most
+    /// `limit`.
     pub async fn leaders(&mut self, limit: i64) -> Result<Vec<Leader>, StoreError> {
-        let rows = self.all(query(LEADERBOARD_PEOPLE).bind(limit)).await?;
+        let since = (self.now() - MEMORY).0;
+        let rows = self.all(query(LEADERBOARD_PEOPLE).bind(limit).bind(since)).await?;
         let leader = |key: String, login| Ok(Leader { person: super::tasks::person(&key)?, login });
         rows.iter().map(|row| leader(row.try_get("person")?, row.try_get("login")?)).collect()
     }

@@ -5,7 +5,7 @@ use super::clients::{Habit, Member};
 use super::controls::Controls;
 use crate::cli::serve::{Running, ServeOptions, start};
 use owp_base::clock::{Clock, Entropy};
-use owp_engine::{GitHubSide, Settings};
+use owp_engine::{GitHubSide, Settings, WriteQuota};
 use owp_github::client::{Address, GitHub, GitHubConfig, SignIn};
 use owp_github::manifest::sign_in_url;
 use owp_github::render::find_key;
@@ -79,6 +79,7 @@ impl Stage {
             // GitHub wants a second between comments; the sandbox does not, and a demo should be quick.
             settings: Settings {
                 comment_spacing: Span(150),
+                comment_quota: WriteQuota { hourly: i64::from(i32::MAX), reserve: 0 },
                 count_every: Span::secs(3),
                 compare_every: Span::secs(30),
                 sample_every: Span::secs(5),
@@ -206,6 +207,8 @@ async fn open_box(clock: &Clock) -> Result<(Sandbox, String), String> {
     let shared = clock.clone();
     let mut config = SandboxConfig::new(Arc::new(move || shared.now_ms()));
     config.content_limit = None;
+    // The demo counts and compares every few seconds, and may run all day.
+    config.requests_per_hour = u64::from(u32::MAX);
     let github = Sandbox::start(config).await.map_err(|e| e.to_string())?;
     let everybody = CLIENTS.iter().map(|member| member.login).chain(PEOPLE.iter().map(|(login, _)| *login));
     for login in everybody {

@@ -29,6 +29,16 @@ pub struct Seen {
 
 const TEXT_CHANGED: &str =
     "the issue's text was changed after this page was loaded. Look at it again, and approve it if it is right.";
+const HOLDER_CHANGED: &str = "the lease that this page showed has ended, and somebody else holds the task. Look at it again, and revoke the lease if that is still right.";
+
+/// Returns what changed in a task since a page showed it, if a command must not be carried out because of it.
+fn changed_since(task: &Task, command: &Command, mark: &str) -> Option<&'static str> {
+    match command {
+        Command::Approve => (text_mark(task) != mark).then_some(TEXT_CHANGED),
+        Command::Revoke { .. } => (!mark.is_empty() && task.epoch.0.to_string() != mark).then_some(HOLDER_CHANGED),
+        _ => None,
+    }
+}
 
 /// Returns a digest of a task's text: the one that workers get, and the one that waits for an approval.
 #[must_use]
@@ -127,8 +137,9 @@ impl Operator<'_> {
         told.unwrap_or(Err(EngineError::UnknownTask))
     }
 
-    /// Runs a maintainer's command on several tasks of a repository, one after the other, each with the text that the page
-    /// showed of it. GitHub is asked once who may. Returns the results in the order of the tasks.
+    /// Runs a maintainer's command on several tasks of a repository, one after the other, each with what the page showed of
+    /// it: the mark of its text for an approval, its epoch for a revocation. GitHub is asked once who may. Returns the results
+    /// in the order of the tasks.
     ///
     /// # Errors
     /// As for [`Operator::command`]; nothing was changed then.
@@ -140,7 +151,7 @@ impl Operator<'_> {
         at: Timestamp,
         tasks: Vec<(TaskId, String)>,
     ) -> Result<Vec<Result<Told, EngineError>>, EngineError> {
-        let on: Vec<_> = tasks.into_iter().map(|(task, text)| (Some(task), text)).collect();
+        let on: Vec<_> = tasks.into_iter().map(|(task, mark)| (Some(task), mark)).collect();
         self.commands(who, repo, command, at, &on).await
     }
 
@@ -168,8 +179,8 @@ impl Operator<'_> {
             return all(&Outcome::Failed(format!("the pool has not seen an account `{login}` yet.")));
         }
         let mut results = Vec::with_capacity(on.len());
-        for (task, text) in on {
-            let outcome = self.command_on(&row, asked.clone(), command.clone(), task.clone(), text.clone()).await;
+        for (task, mark) in on {
+            let outcome = self.command_on(&row, asked.clone(), command.clone(), task.clone(), mark.clone()).await;
             results.push(outcome.map(|outcome| said(&outcome)));
         }
         self.ring();
@@ -182,7 +193,7 @@ impl Operator<'_> {
         asked: Asked,
         command: Command,
         task: Option<TaskId>,
-        text: String,
+        mark: String,
     ) -> Result<Outcome, EngineError> {
         self.in_repo(
             &row.id,
@@ -191,10 +202,8 @@ impl Operator<'_> {
                     Some(id) => Some(of_repo(tx.tasks().get(&id).await?, &repo.row)?),
                     None => None,
                 };
-                if let (Command::Approve, Some(task)) = (&command, &task)
-                    && text_mark(task) != text
-                {
-                    return Ok(Outcome::Failed(TEXT_CHANGED.to_owned()));
+                if let Some(changed) = task.as_ref().and_then(|task| changed_since(task, &command, &mark)) {
+                    return Ok(Outcome::Failed(changed.to_owned()));
                 }
                 run_command(tx, &repo, &asked, &command, task).await
             }),

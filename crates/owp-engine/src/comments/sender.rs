@@ -29,9 +29,9 @@ const REWRITTEN: &str = "deleted by somebody, written anew once";
 /// GitHub dates comments to the second and by its own clock, so the search starts a little earlier.
 const CLOCK_SLACK: Span = Span::minutes(5);
 
-/// Hourly limit on an installation's comment writes: GitHub stops at about 500, and people comment too. A fifth is
+/// Usual hourly limit on an installation's comment writes: GitHub stops at about 500, and people comment too. A fifth is
 /// reserved for comments that somebody's time depends on, however many replies wait.
-const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 90 };
+pub(crate) const QUOTA: WriteQuota = WriteQuota { hourly: 450, reserve: 90 };
 
 /// Outcome of one attempt.
 enum Sent {
@@ -125,11 +125,11 @@ impl Comments<'_> {
 
     /// Takes the next comment. One whose response was lost is taken only after it had time to appear.
     async fn take_comment(&self, settle: Span) -> Result<Option<WantedComment>, EngineError> {
-        let hold = self.settings().takeover_after;
+        let (hold, quota) = (self.settings().takeover_after, self.settings().comment_quota);
         self.write(
             Scope::global(),
             transaction!(|tx| {
-                let Some(wanted) = tx.comments().take(hold, QUOTA).await? else { return Ok(None) };
+                let Some(wanted) = tx.comments().take(hold, quota).await? else { return Ok(None) };
                 let settled = wanted.attempt_at.map_or(tx.now(), |at| at + settle);
                 if settled > tx.now() {
                     tx.comments()
@@ -220,6 +220,7 @@ impl Comments<'_> {
 
     async fn record(&self, wanted: WantedComment, sent: Sent) -> Result<(), EngineError> {
         let (spacing, settle) = (self.settings().comment_spacing, self.settings().comment_settle);
+        let quota = self.settings().comment_quota;
         let dead = matches!(sent, Sent::Never(_));
         // A failed or unsent comment does not count against the hourly quota; a lost response may.
         let wrote = matches!(sent, Sent::Shown(_) | Sent::Created(_) | Sent::Unknown(_));
@@ -247,7 +248,7 @@ let now = tx.now();
                     }
                     let (hour_began, writes) = tx.comments().end_turn(&wanted, wrote).await?;
                     let mut next_write = now + spacing;
-                    if writes >= QUOTA.hourly {
+                    if writes >= quota.hourly {
                         next_write = next_write.max(hour_began + Span::hours(1));
                     }
                     match sent {

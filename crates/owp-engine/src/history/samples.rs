@@ -33,7 +33,8 @@ impl History<'_> {
             Scope::global(),
             transaction!(|tx| {
                 let oldest = day(tx.now()) - KEPT_DAYS;
-                Ok(tx.figures().purge(oldest).await?)
+                tx.figures().purge(oldest).await?;
+                Ok(tx.repos().purge_readers().await?)
             }),
         )
         .await

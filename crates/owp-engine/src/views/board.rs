@@ -64,8 +64,7 @@ impl Views<'_> {
         .await
     }
 
-    /// Returns all live leases and the tasks in review; of the
-    /// repositories that `access` covers.
+    /// Returns the live leases and the tasks in review of the repositories that `access` covers.
     pub async fn held(&self, access: ReadAccess) -> Result<Held, EngineError> {
         self.read(transaction!(|tx| {
             let mut leases = tx.leases().live_by_expiry(&access, LEASES + 1).await?;

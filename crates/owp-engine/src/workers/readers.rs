@@ -23,23 +23,49 @@ const PAGE_PATIENCE: Duration = Duration::from_millis(1_500);
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(15);
 /// Most people whose lookups are remembered.
 const REMEMBERED: usize = 10_000;
+/// Most requests to GitHub in an hour for readers of pages: anybody with a GitHub account can sign in, and the quota is
+/// needed for other things.
+const PER_HOUR: usize = 500;
+const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Times of the last lookups before a page, by GitHub user id.
+/// The lookups before pages.
 #[derive(Debug, Default)]
-pub(crate) struct Lookups(Mutex<HashMap<i64, Duration>>);
+pub(crate) struct Lookups(Mutex<Recent>);
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// Time of the last lookups for a person, by GitHub user id, and the name of the last repository.
+    people: HashMap<i64, (Duration, String)>,
+    /// Start of the hour, and the number of requests since.
+    hour: (Duration, usize),
+}
 
 impl Lookups {
-    /// Returns true if another lookup for a person is due, and notes it.
-    fn begin(&self, github_id: i64, now: Duration) -> bool {
-        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = begun.get(&github_id).is_some_and(|at| now.saturating_sub(*at) < ASK_AGAIN_AFTER);
-        if begun.len() >= REMEMBERED {
-            begun.clear();
+    /// Returns the name of the repository to continue after if lookups for a person are due, and notes them.
+    fn begin(&self, github_id: i64, now: Duration) -> Option<String> {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.people.len() >= REMEMBERED {
+            recent.people.clear();
         }
-        if !recent {
-            begun.insert(github_id, now);
+        let after = match recent.people.get(&github_id) {
+            Some((at, _)) if now.saturating_sub(*at) < ASK_AGAIN_AFTER => return None,
+            Some((_, after)) => after.clone(),
+            None => String::new(),
+        };
+        recent.people.insert(github_id, (now, after.clone()));
+        Some(after)
+    }
+
+    /// Notes where the next lookups for a person go on, and returns how many requests may be made now.
+    fn take(&self, github_id: i64, now: Duration, last: String, wanted: usize) -> usize {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.people.insert(github_id, (now, last));
+        if now.saturating_sub(recent.hour.0) >= HOUR {
+            recent.hour = (now, 0);
         }
-        !recent
+        let granted = wanted.min(PER_HOUR.saturating_sub(recent.hour.1));
+        recent.hour.1 += granted;
+        granted
     }
 }
 
@@ -132,20 +158,33 @@ impl Sessions<'_> {
             Some(SignedIn::Operator) => return Ok(ReadAccess::everything()),
             Some(SignedIn::User { github_id, login }) => (*github_id, login),
         };
+        self.ask_for_reader(id, login).await?;
         let person = Person::GitHub(id);
-        let unread = {
-            let (person, most) = (person.clone(), i64::try_from(ASKED_AT_ONCE).unwrap_or(i64::MAX));
-            self.read(transaction!(|tx| Ok(tx.repos().unread(&person, most).await?))).await?
-        };
-        let is_due = || self.inner().lookups.begin(id, self.store().clock().steady());
-        if !unread.is_empty() && self.github().is_some() && is_due() {
-            let workers = self.workers();
-            let asked = join_all(unread.iter().map(|row| workers.account_may_read(row, id, login)));
-            if let Ok(answers) = timeout(PAGE_PATIENCE, asked).await {
-                answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-            }
-        }
         self.read(transaction!(|tx| Ok(tx.repos().access_of(&person).await?))).await
+    }
+
+    /// Asks GitHub which private repositories somebody may read, as far as that is due: some at a time, in turn.
+    async fn ask_for_reader(&self, id: i64, login: &str) -> Result<(), EngineError> {
+        let (lookups, now) = (&self.inner().lookups, self.store().clock().steady());
+        let Some(after) = self.github().and_then(|_| lookups.begin(id, now)) else { return Ok(()) };
+        let most = i64::try_from(ASKED_AT_ONCE).unwrap_or(i64::MAX);
+        let mut unread = self
+            .read(transaction!(|tx| {
+                let person = Person::GitHub(id);
+                let found = tx.repos().unread(&person, &after, most).await?;
+                // From the beginning again after the last one.
+                let is_end = found.is_empty() && !after.is_empty();
+                if is_end { Ok(tx.repos().unread(&person, "", most).await?) } else { Ok(found) }
+            }))
+            .await?;
+        let last = unread.last().map(|row| row.name.to_lowercase()).unwrap_or_default();
+        unread.truncate(lookups.take(id, now, last, unread.len()));
+        let workers = self.workers();
+        let asked = join_all(unread.iter().map(|row| workers.account_may_read(row, id, login)));
+        if let Ok(answers) = timeout(PAGE_PATIENCE, asked).await {
+            answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        }
+        Ok(())
     }
 }
 

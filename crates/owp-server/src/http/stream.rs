@@ -4,6 +4,7 @@
 
 use super::ApiState;
 use super::feed::Asked;
+use super::pages::has_session;
 use super::problem::Failure;
 use super::streams::{Full, Place};
 use crate::wire::events::{Reset, ResetReason};
@@ -25,7 +26,7 @@ const READY_MAX: usize = 100;
 /// replica.
 const LIFE: Duration = Duration::from_secs(3600);
 /// The same for a browser with a session, which can end, and whose person can lose access to a private repository.
-const PERSONAL_LIFE: Duration = Duration::from_secs(600);
+const SESSION_LIFE: Duration = Duration::from_secs(60);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Opens a stream. It starts at the client's cursor, at `from`, or now.
@@ -60,7 +61,7 @@ pub(super) async fn open(
     };
     let heartbeat = api.engine.settings().feed.heartbeat;
     let heartbeat = Duration::from_millis(u64::try_from(heartbeat.0).unwrap_or(0).max(1));
-    let (now, personal) = (Instant::now(), request.headers.contains_key(header::COOKIE));
+    let (now, session) = (Instant::now(), has_session(&request.headers));
     let mut following = Follower {
         engine: api.engine,
         pulse,
@@ -70,7 +71,7 @@ pub(super) async fn open(
         told: after,
         heartbeat,
         beats_at: now + heartbeat,
-        ends_at: now + if personal { PERSONAL_LIFE } else { LIFE },
+        ends_at: now + if session { SESSION_LIFE } else { LIFE },
         ending: false,
         _place: place,
     };

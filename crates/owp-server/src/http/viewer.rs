@@ -29,8 +29,15 @@ impl FromRequestParts<ApiState> for Viewer {
             return Ok(Self { access: ReadAccess::everything(), worker: None });
         }
         if parts.headers.contains_key(AUTHORIZATION) {
-            let worker = AuthenticatedWorker::from_request_parts(parts, api).await?.0.id;
-            return Ok(Self { access: ReadAccess::public(), worker: Some(worker) });
+            let worker = AuthenticatedWorker::from_request_parts(parts, api).await?.0;
+            let settings = api.engine.settings();
+            // Anybody can register a worker; only a linked one has a person behind it.
+            if settings.sign_in_required && !settings.open_registration && !worker.person.is_linked() {
+                let why = "This pool shows its data only to workers that are linked to a GitHub account. Link this one: \
+                           `owp worker link`.";
+                return Err(Failure::unauthorized(BEARER, why));
+            }
+            return Ok(Self { access: ReadAccess::public(), worker: Some(worker.id) });
         }
         // The pages follow the event stream with their session, and link to the same data as JSON.
         let reader = Reader::from_request_parts(parts, api).await?;

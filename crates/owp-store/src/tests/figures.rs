@@ -94,6 +94,10 @@ on_both_engines! {
         let (ada, bo) = (Person::GitHub(1), Person::GitHub(2));
         let (id, may) = (hidden.clone(), ada.clone());
         bench.change(move |tx| Box::pin(async move { tx.repos().set_reader(&id, &may, true).await })).await;
+        let unread = async |bench: &Bench| {
+            let ada = Person::GitHub(1);
+            bench.read(move |tx| Box::pin(async move { tx.repos().unread(&ada, "", 10).await })).await.len()
+        };
         let access = async |bench: &Bench, person: &Person| {
             let person = person.clone();
             bench.read(move |tx| Box::pin(async move { tx.repos().access_of(&person).await })).await
@@ -110,15 +114,21 @@ on_both_engines! {
             page.into_iter().map(|row| row.name).collect::<Vec<_>>()
         };
         assert_eq!(names(bench, access(bench, &ada).await).await, ["acme/hidden", "acme/open"]);
+        assert_eq!(unread(bench).await, 0, "the answer is fresh");
         assert_eq!(names(bench, ReadAccess::public()).await, ["acme/open"]);
         assert_eq!(names(bench, ReadAccess::everything()).await, ["acme/hidden", "acme/open"]);
         bench.advance(READ_ACCESS_TTL);
         assert!(!access(bench, &ada).await.covers(true, hidden.as_str()), "the answer is too old");
-        let unread = async |bench: &Bench| {
-            let ada = Person::GitHub(1);
-            bench.read(move |tx| Box::pin(async move { tx.repos().unread(&ada, 10).await })).await.len()
-        };
         assert_eq!(unread(bench).await, 1, "and GitHub is asked again");
+        let (id, ada) = (hidden.clone(), Person::GitHub(1));
+        bench.change(move |tx| Box::pin(async move { tx.repos().set_reader(&id, &ada, false).await })).await;
+        bench.advance(READ_ACCESS_TTL);
+        assert_eq!(unread(bench).await, 0, "a no is believed for longer");
+        bench.advance(Span::hours(1));
+        assert_eq!(unread(bench).await, 1);
+        bench.advance(Span::days(1));
+        bench.change(|tx| Box::pin(async move { tx.repos().purge_readers().await })).await;
+        assert_eq!(bench.number("SELECT CAST(COUNT(*) AS BIGINT) FROM readers").await, 0);
     }
 
     async fn only_those_who_asked_are_on_the_leaderboard_with_their_public_work(bench) {

@@ -16,8 +16,6 @@ use owp_pool::command::{BudgetChange, Command};
 use owp_pool::{TaskId, Timestamp, WorkerId};
 
 const FORM_MAX_BYTES: usize = 16 * 1024;
-/// Longest reason or login.
-const TEXT_MAX_CHARS: usize = 300;
 /// Largest budget, and longest pause in hours.
 const BUDGET_MAX: i64 = 1_000;
 const PAUSE_MAX_HOURS: i64 = 24 * 365;
@@ -94,13 +92,7 @@ impl<'f> Place<'f> {
 }
 
 fn read(form: &Form) -> Result<Act, String> {
-    let optional = |name: &str| -> Result<Option<String>, String> {
-        let text = form.text(name);
-        if text.chars().count() > TEXT_MAX_CHARS || text.contains('\0') {
-            return Err(format!("The field `{name}` is too long: write at most {TEXT_MAX_CHARS} characters."));
-        }
-        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
-    };
+    let optional = |name: &str| form.optional(name);
     let login = || {
         let login = optional("login")?.map(|login| login.trim_start_matches('@').to_owned());
         login.filter(|login| !login.is_empty()).ok_or_else(|| "Name a GitHub login.".to_owned())

@@ -11,6 +11,7 @@ use super::tasks::Wanted;
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use crate::http::query::{Query, fault};
+use crate::wire::ProblemKind;
 use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
@@ -22,8 +23,9 @@ use std::collections::BTreeMap;
 
 /// Most tasks of one act.
 const MOST: usize = 100;
+/// Most tasks that a preview looks through.
+const EXAMINED: usize = 2_000;
 const FORM_MAX_BYTES: usize = 64 * 1024;
-const REASON_MAX_CHARS: usize = 300;
 
 /// What can be done to many tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,16 @@ impl Verb {
         matches!(self, Self::Close | Self::Reopen)
     }
 
+    /// Returns what the preview showed of a task and the act depends on: another text is not approved, and another holder does
+    /// not lose the task.
+    fn mark(self, task: &Task) -> String {
+        match self {
+            Self::Approve => text_mark(task),
+            Self::Revoke => task.epoch.0.to_string(),
+            Self::Unblock | Self::Close | Self::Reopen => String::new(),
+        }
+    }
+
     /// Returns true if the act would change a task.
     fn changes(self, task: &Task) -> bool {
         match self {
@@ -123,7 +135,8 @@ pub(super) async fn preview(
     let wanted = Wanted::read(&query)?;
     let verb = query.given("verb")?.and_then(Verb::from_name);
     let verb = verb.ok_or_else(|| fault("verb", "must be approve, unblock, revoke, close or reopen"))?;
-    ask.answer(&api, &reader, &wanted.address(None), render(&api, &reader, &wanted, verb)).await
+    let key = format!("/bulk {} {}", verb.name(), wanted.address(None));
+    ask.answer(&api, &reader, &key, render(&api, &reader, &wanted, verb)).await
 }
 
 async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, verb: Verb) -> Result<Rendered, Failure> {
@@ -131,19 +144,46 @@ async fn render(api: &ApiState, reader: &Reader, wanted: &Wanted, verb: Verb) ->
     let body = match may(api, reader, wanted, verb).await? {
         Err(why) => html! { p.empty { (why) } p { a href=(wanted.address(None)) { "Back to the tasks" } } },
         Ok(()) => {
-            let (tasks, has_more) = match wanted.filter(api).await? {
-                Some(filter) => {
-                    let filter = TaskFilter { access: reader.access.clone(), ..filter };
-                    let (tasks, next) = api.engine.views().list_tasks(filter, String::new(), MOST).await?;
-                    (tasks, next.is_some())
-                }
-                None => (Vec::new(), false),
+            let found = match wanted.filter(api).await? {
+                Some(filter) => find(api, TaskFilter { access: reader.access.clone(), ..filter }, verb).await?,
+                None => Found::default(),
             };
-            shown(&tasks, has_more, wanted, verb, reader, now)
+            shown(&found, wanted, verb, reader, now)
         }
     };
     let title = format!("{} many tasks", verb.words());
     Ok(Rendered::new(&dashboard(Section::Tasks, &title, now, reader, &body)))
+}
+
+/// Tasks that match the filters.
+#[derive(Default)]
+struct Found {
+    /// Those that an act would change, at most [`MOST`].
+    changed: Vec<TaskView>,
+    /// Number of tasks that were looked through.
+    examined: usize,
+    /// True if there are others.
+    has_more: bool,
+}
+
+/// Searches for tasks that an act would change, the newest first, through a bounded number of those that match.
+async fn find(api: &ApiState, filter: TaskFilter, verb: Verb) -> Result<Found, Failure> {
+    let (mut found, mut after) = (Found::default(), String::new());
+    while found.examined < EXAMINED {
+        let (tasks, next) = api.engine.views().list_tasks(filter.clone(), after, MOST).await?;
+        for view in tasks {
+            if found.changed.len() == MOST {
+                found.has_more = true;
+                return Ok(found);
+            }
+            found.examined += 1;
+            found.changed.extend(Some(view).filter(|view| verb.changes(&view.task)));
+        }
+        let Some(next) = next else { return Ok(found) };
+        after = next.to_string();
+    }
+    found.has_more = true;
+    Ok(found)
 }
 
 /// Returns why somebody cannot do this here, if so.
@@ -167,16 +207,16 @@ async fn may(
     })
 }
 
-fn shown(tasks: &[TaskView], has_more: bool, wanted: &Wanted, verb: Verb, reader: &Reader, now: Now) -> Markup {
-    let (changed, kept): (Vec<_>, Vec<_>) = tasks.iter().partition(|view| verb.changes(&view.task));
-    let chosen = |view: &&TaskView| format!("{}:{}", view.task.id, text_mark(&view.task));
+fn shown(found: &Found, wanted: &Wanted, verb: Verb, reader: &Reader, now: Now) -> Markup {
+    let Found { changed, examined, has_more } = found;
+    let chosen = |view: &TaskView| format!("{}:{}", view.task.id, verb.mark(&view.task));
     let ids = changed.iter().map(chosen).collect::<Vec<_>>().join(" ");
     let label = format!("{} {}", verb.words(), counted(changed.len(), "task", "tasks"));
     html! {
         p.lead {
-            (counted(changed.len(), "task", "tasks")) " of the " (tasks.len()) " that match would change. " (verb.consequence())
-            @if !kept.is_empty() { " The others are left as they are." }
-            @if has_more { " More than " (MOST) " match: act on these first, and then on the rest." }
+            (counted(changed.len(), "task", "tasks")) " of the " (examined) " that match would change. " (verb.consequence())
+            @if changed.len() < *examined { " The others are left as they are." }
+            @if *has_more { " There are more that match: act on these first, and then on the rest." }
         }
         @if !changed.is_empty() {
             form.act method="post" action="/bulk" {
@@ -203,7 +243,7 @@ fn shown(tasks: &[TaskView], has_more: bool, wanted: &Wanted, verb: Verb, reader
     }
 }
 
-/// A task to act on, and the mark of the text that the preview showed.
+/// A task to act on, and the mark of what the preview showed of it.
 type Chosen = (TaskId, String);
 
 /// Acts on the tasks that a preview showed.
@@ -212,8 +252,8 @@ pub(super) async fn act(State(api): State<ApiState>, reader: Reader, request: Re
     let form = Form::read(&api, &parts, body, FORM_MAX_BYTES).await?;
     let who = permitted(&reader, &parts, &form)?;
     let verb = Verb::from_name(form.text("verb")).ok_or_else(|| fault("verb", "is not an act on many tasks"))?;
-    let reason =
-        Some(form.text("reason").chars().take(REASON_MAX_CHARS).collect()).filter(|text: &String| !text.is_empty());
+    let invalid = |why| Failure::new(ProblemKind::InvalidValue, why);
+    let reason = form.optional("reason").map_err(invalid)?;
     let chosen = form.text("tasks").split_whitespace().take(MOST);
     let chosen: Vec<Chosen> = chosen
         .map(|one| one.split_once(':').unwrap_or((one, "")))
@@ -274,9 +314,21 @@ async fn carry_out(
             }
         };
         let on = ids.into_iter().zip(marks).collect();
-        let results = operator.command_on_each(who, &repo, command, seen, on).await?;
-        for (view, result) in views.into_iter().zip(results) {
-            done.push(Done { view: Some(view), told: result.or_else(refused)? });
+        // Other repositories were changed already, or can still be.
+        let failed = |error: EngineError| Told { done: false, words: Failure::from(error).detail().to_owned() };
+        match operator.command_on_each(who, &repo, command, seen, on).await {
+            Ok(results) => {
+                for (view, result) in views.into_iter().zip(results) {
+                    let told = result
+                        .or_else(refused)
+                        .unwrap_or_else(|failure| Told { done: false, words: failure.detail().to_owned() });
+                    done.push(Done { view: Some(view), told });
+                }
+            }
+            Err(error) => {
+                let told = failed(error);
+                done.extend(views.into_iter().map(|view| Done { view: Some(view), told: told.clone() }));
+            }
         }
     }
     Ok(done)

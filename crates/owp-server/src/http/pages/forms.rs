@@ -12,6 +12,9 @@ use owp_engine::text_mark;
 use owp_pool::task::Task;
 use std::collections::BTreeMap;
 
+/// Longest reason or login.
+const TEXT_MAX_CHARS: usize = 300;
+
 /// The fields of a form.
 pub(super) struct Form(BTreeMap<String, String>);
 
@@ -30,6 +33,18 @@ impl Form {
     /// Returns a field as it was sent; empty if it is missing.
     pub(super) fn raw(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Returns a short text; `None` if the field is empty.
+    ///
+    /// # Errors
+    /// A sentence for the reader.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<String>, String> {
+        let text = self.text(name);
+        if text.chars().count() > TEXT_MAX_CHARS || text.contains('\0') {
+            return Err(format!("The field `{name}` is too long: write at most {TEXT_MAX_CHARS} characters."));
+        }
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
     }
 
     /// Returns a field as a whole number.

@@ -59,10 +59,11 @@ impl Section {
 
 /// Builds a page of the dashboard. With scripts it follows the event stream; without them it reloads itself.
 pub(super) fn dashboard(section: Section, title: &str, now: Now, reader: &Reader, body: &Markup) -> Markup {
-    dashboard_with(section, title, now, reader, &html! {}, body)
+    page(section, title, now, reader, ("/v1/events?stream=1", &html! {}), body)
 }
 
-/// Builds a page of the dashboard with scripts of its own, which run after those of every page.
+/// Builds a page of the dashboard with scripts of its own, which run after those of every page. It costs more than others,
+/// so it is loaded again now and then, and not after each event.
 pub(super) fn dashboard_with(
     section: Section,
     title: &str,
@@ -71,13 +72,25 @@ pub(super) fn dashboard_with(
     scripts: &Markup,
     body: &Markup,
 ) -> Markup {
+    page(section, title, now, reader, ("", scripts), body)
+}
+
+/// Builds a page with the address of the events that it follows, if any, and its scripts.
+fn page(
+    section: Section,
+    title: &str,
+    now: Now,
+    reader: &Reader,
+    (events, scripts): (&str, &Markup),
+    body: &Markup,
+) -> Markup {
     let has_forms = reader.who.is_some() || body.0.contains("<form");
     let kinds = EventKind::ALL.map(EventKind::name).join(" ");
     let head = html! {
         (theme())
         // It would take away what somebody fills in.
         @if !has_forms { noscript { meta http-equiv="refresh" content="10"; } }
-        script src=(assets::address("pages.js")) defer data-events="/v1/events?stream=1" data-kinds=(kinds) {}
+        script src=(assets::address("pages.js")) defer data-events=(events) data-kinds=(kinds) {}
         (scripts)
     };
     let main = html! {

@@ -1,7 +1,7 @@
 //! The page at `/leaderboard`: merged work of contributors who asked to be on it.
 
 use super::forms::Target;
-use super::layout::{Section, dashboard};
+use super::layout::{Section, dashboard_with};
 use super::parts::{self, Now, ago, counted};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
@@ -39,7 +39,7 @@ async fn render(api: &ApiState, reader: &Reader) -> Result<Rendered, Failure> {
             None => p.note { "Sign in with GitHub to join." }
         }
     };
-    Ok(Rendered::new(&dashboard(Section::Leaderboard, "Leaderboard", now, reader, &body)))
+    Ok(Rendered::new(&dashboard_with(Section::Leaderboard, "Leaderboard", now, reader, &html! {}, &body)))
 }
 
 /// Renders the form with which somebody joins or leaves.
@@ -67,7 +67,7 @@ fn list(leaders: &[LeaderView], now: Now) -> Markup {
                     b { (leader.login) } " " span.score title="merged tasks after decay" { (leader.score) }
                     span.note {
                         (counted(leader.merged.values().sum::<usize>(), "task merged", "tasks merged"))
-                        ", the last " (ago(leader.last, now)) ": "
+                        " lately, the last " (ago(leader.last, now)) ": "
                         @for (at, (repo, merged)) in leader.merged.iter().enumerate() {
                             @if at > 0 { ", " } (merged) " in " (parts::repo_link(repo))
                         }
@@ -92,7 +92,7 @@ mod tests {
         let leader = LeaderView { login: "<ada>".into(), score: Score(2_410), merged, last: now - Span::days(3) };
         let shown = list(&[leader], Now(now)).into_string();
         assert!(shown.contains("&lt;ada&gt;") && shown.contains(">2.41<"), "{shown}");
-        assert!(shown.contains("3 tasks merged, the last ") && shown.contains("3 days ago"), "{shown}");
+        assert!(shown.contains("3 tasks merged lately, the last ") && shown.contains("3 days ago"), "{shown}");
         assert!(shown.contains("1 in <a") && shown.contains("2 in <a"), "{shown}");
     }
 }

@@ -37,7 +37,7 @@ pub use demo::{Control, DemoControls};
 pub(super) use layout::{document, themed};
 pub(super) use parts::prose;
 pub(super) use reply::Cache;
-pub(super) use session::Reader;
+pub(super) use session::{Reader, has_session};
 pub(super) use trouble::{problem, trouble};
 
 /// Returns the routes of the dashboard and of its files.

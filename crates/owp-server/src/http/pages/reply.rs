@@ -78,8 +78,8 @@ impl Ask {
         Self { lasts, ..self }
     }
 
-    /// Answers with the cached page, or renders it; leads to the sign-in if the pool wants one. The key names what the page shows: its path and the parameters that it
-    /// knows, in one order. Pages for people who are signed in are not cached.
+    /// Answers with the cached page, or renders it; leads to the sign-in if the pool wants one. The key names what the page
+    /// shows: its path and the parameters that it knows, in one order. Pages for people who are signed in are not cached.
     pub(super) async fn answer(
         self,
         api: &ApiState,
@@ -90,10 +90,12 @@ impl Ask {
         if reader.must_sign_in(api) {
             return Ok(Redirect::to("/signin").into_response());
         }
-        let page = if !reader.is_anybody() {
-            render.await?
-        } else {
-            api.pages.place(key, self.lasts).get(api.engine.store().clock(), render).await?
+        let page = match reader.shared_variant() {
+            None => render.await?,
+            Some(variant) => {
+                let place = api.pages.place(&format!("{key} {variant}"), self.lasts);
+                place.get(api.engine.store().clock(), render).await?
+            }
         };
         let mut response = if has_it(&self.known, &page.etag) {
             StatusCode::NOT_MODIFIED.into_response()

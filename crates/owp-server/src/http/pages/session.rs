@@ -38,6 +38,11 @@ pub(in crate::http) struct Reader {
     pub told: Option<Told>,
 }
 
+/// Returns true if the browser sent the cookie of a session.
+pub(in crate::http) fn has_session(headers: &HeaderMap) -> bool {
+    cookie(headers, SESSION).is_some()
+}
+
 impl FromRequestParts<ApiState> for Reader {
     type Rejection = Failure;
 
@@ -51,9 +56,18 @@ impl FromRequestParts<ApiState> for Reader {
 }
 
 impl Reader {
-    /// Returns true if the page is the same for everybody who is not signed in.
+    /// Returns true for a browser without a session.
     pub(super) fn is_anybody(&self) -> bool {
         self.who.is_none() && self.told.is_none() && self.secret.is_none()
+    }
+
+    /// Returns the name of the variant of a page that this reader shares with others: there is one for everybody, and one
+    /// that says that the session has ended. `None` if the page is for this reader alone.
+    pub(super) fn shared_variant(&self) -> Option<&'static str> {
+        match (&self.who, &self.told) {
+            (None, None) => Some(if self.has_ended() { "ended" } else { "anybody" }),
+            _ => None,
+        }
     }
 
     /// Returns true if the browser has a session that ended.

@@ -64,7 +64,7 @@ fn body(story: &WorkerStory, reader: &Reader, now: Now) -> Markup {
         (facts(story, sees_all, now))
         section aria-labelledby="held" {
             h2 id="held" { "What it holds, and what waits on it" }
-            (tasks(story, now))
+            (tasks(story, sees_all, now))
         }
         @if sees_all {
             section aria-labelledby="lately" { h2 id="lately" { "Lately" } (outcomes(&story.outcomes, now)) }
@@ -94,14 +94,15 @@ fn facts(story: &WorkerStory, sees_all: bool, now: Now) -> Markup {
                     @if story.is_paused { ", paused by its contributor" }
                 }
             }
-            div {
-                dt { "In use" }
-                dd {
-                    (story.load.leases) " of " (counted(worker.max_concurrent, "task", "tasks")) ", "
-                    (story.load.points) " of " (counted(worker.capacity, "point", "points"))
-                }
-            }
+            // Its load and its tasks in private repositories are nobody else's business.
             @if sees_all {
+                div {
+                    dt { "In use" }
+                    dd {
+                        (story.load.leases) " of " (counted(worker.max_concurrent, "task", "tasks")) ", "
+                        (story.load.points) " of " (counted(worker.capacity, "point", "points"))
+                    }
+                }
                 div { dt { "Skills" } dd.needs { @if worker.skills.is_empty() { "none" } @else { (worker.skills.join(", ")) } } }
                 div { dt { "Registered" } dd { (ago(story.created_at, now)) } }
                 div { dt { "Id" } dd.needs { code { (worker.id) } } }
@@ -110,9 +111,10 @@ fn facts(story: &WorkerStory, sees_all: bool, now: Now) -> Markup {
     }
 }
 
-fn tasks(story: &WorkerStory, now: Now) -> Markup {
+fn tasks(story: &WorkerStory, sees_all: bool, now: Now) -> Markup {
+    let hidden = if sees_all { story.hidden } else { 0 };
     html! {
-        @if story.tasks.is_empty() && story.hidden == 0 { p.empty { "Nothing." } }
+        @if story.tasks.is_empty() && hidden == 0 { p.empty { "Nothing that you can see." } }
         ul.mine {
             @for view in &story.tasks {
                 li {
@@ -123,8 +125,8 @@ fn tasks(story: &WorkerStory, now: Now) -> Markup {
                 }
             }
         }
-        @if story.hidden > 0 {
-            p.note { "And " (counted(story.hidden, "task", "tasks")) " in repositories that you cannot see." }
+        @if hidden > 0 {
+            p.note { "And " (counted(hidden, "task", "tasks")) " in repositories that GitHub does not show you." }
         }
     }
 }

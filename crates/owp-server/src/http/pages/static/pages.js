@@ -111,7 +111,7 @@ function soon() {
 let events = null;
 
 function follow() {
-  if (document.hidden || events) return;
+  if (document.hidden || events || !script.dataset.events) return;
   events = new EventSource(script.dataset.events);
   for (const kind of [...script.dataset.kinds.split(" "), "reset"]) events.addEventListener(kind, soon);
   events.onopen = soon;
