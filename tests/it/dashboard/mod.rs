@@ -1,5 +1,6 @@
 //! The dashboard of the real program in a real browser: Debian's Chromium, driven by the scripts in `tests/npm/browser`.
 
+mod bulk;
 mod operator;
 mod readers;
 mod sign_in;

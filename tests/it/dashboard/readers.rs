@@ -77,7 +77,7 @@ async fn while_github_does_not_say_who_may_read_a_private_repository_it_stays_hi
 
 #[tokio::test]
 async fn a_pool_that_wants_a_sign_in_shows_nothing_to_strangers() {
-    let settings = Settings { sign_in_required: true, ..Settings::default() };
+    let settings = Settings { sign_in_required: true, open_registration: false, ..Settings::default() };
     let bench = Bench::with(Duration::from_secs(5), settings).await;
     let (stranger, ada) = (bench.browser(), bench.browser());
     for page in PAGES.into_iter().chain([
@@ -102,7 +102,12 @@ async fn a_pool_that_wants_a_sign_in_shows_nothing_to_strangers() {
     for page in PAGES.into_iter().chain(["/v1/tasks", "/v1/repos"]) {
         assert_eq!(ada.get(page).await.status, 200, "{page}");
     }
+    // Anybody can register a worker, so that alone opens nothing where strangers' workers get no work either.
     let worker = bench.pool.worker(serde_json::json!({})).await;
+    let unlinked = bench.pool.as_worker(&worker, "GET", "/v1/tasks", serde_json::json!({})).await;
+    assert_eq!(unlinked.status, 401);
+    let worker = bench.pool.worker(serde_json::json!({})).await;
+    meddle(&bench.pool, "UPDATE workers SET person = 'gh:4711'").await;
     assert_eq!(bench.pool.as_worker(&worker, "GET", "/v1/tasks", serde_json::json!({})).await.status, 200);
 }
 
