@@ -7,7 +7,6 @@ use super::operations::revoke;
 use super::parts::{self, Now, ago, counted, state_badge};
 use super::reply::{Ask, Rendered};
 use super::session::Reader;
-use super::tasks::holder;
 use crate::http::ApiState;
 use crate::http::problem::Failure;
 use crate::http::resources::plain;
@@ -42,7 +41,7 @@ async fn render(api: &ApiState, reader: &Reader, id: WorkerId) -> Result<Rendere
     let now = Now(story.now);
     let name = match (&story.worker.login, story.worker.by_comment) {
         (Some(login), true) => login.clone(),
-        (Some(login), false) => format!("{} of {login}", story.worker.name),
+        (Some(login), false) => format!("{} ({login})", story.worker.name),
         (None, _) => story.worker.name.clone(),
     };
     let title = tidy_line(&name, NAME_MAX_CHARS);
@@ -120,7 +119,8 @@ fn tasks(story: &WorkerStory, sees_all: bool, now: Now) -> Markup {
                 li {
                     (parts::task_link(view.task.id.as_str(), view.task.issue, &view.task.title)) " in "
                     (parts::repo_link(&view.repo)) " " (state_badge(view.task.state)) " "
-                    (holder(view, now))
+                    @if let Some(end) = view.holder.as_ref().and_then(|holder| holder.until) { "until " (parts::until(end, now)) }
+                    @if let Some(pull) = view.task.pull { "pull request #" (pull) }
                     (parts::why(view))
                 }
             }
