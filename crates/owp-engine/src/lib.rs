@@ -51,7 +51,7 @@ pub use views::leaderboard::{LeaderView, Leaderboard};
 pub use views::my_work::{MyWork, MyWorker};
 pub use views::overview::{ONLINE, OpenRepos, Overview, RepoView, TaskTitle, Titles, Totals};
 pub use views::progress::{Step, Stuck, Tracked};
-pub use views::resources::{LinkedPull, RepoDetail, TaskView};
+pub use views::resources::{LinkedPull, RepoDetail, RepoPeople, TaskView};
 pub use views::worker::WorkerStory;
 pub use workers::contributors::{
     EndedLease, Heartbeat, HeartbeatResponse, Pulled, Registered, Registration, Terms, WorkItem,
@@ -72,7 +72,7 @@ use owp_pool::Span;
 use owp_pool::schedule::Schedule;
 pub use owp_store::{
     AuditRow, DeadDelivery, DeadLetter, DeadPlace, EventRow, Extra, FeedRow, InReview, KeptAnswer, LiveLeaseRow,
-    OutcomeRow, ReadAccess, TaskFilter, WriteQuota, because,
+    OutcomeRow, ReadAccess, TaskFilter, TrustRow, WriteQuota, because,
 };
 
 use owp_store::{Committed, Scope, Store, transaction};

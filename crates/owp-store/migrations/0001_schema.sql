@@ -400,7 +400,8 @@ CREATE TABLE daily (
   n BIGINT NOT NULL,
   PRIMARY KEY (repo_id, day, measure, class)
 );
-CREATE INDEX daily_day ON daily (day);
+-- Sums over all repositories are read from this index alone, in its order.
+CREATE INDEX daily_day ON daily (day, measure, class, repo_id, n);
 
 -- Contributors who cannot claim a task again until then, because a maintainer took it from them.
 CREATE TABLE task_bars (

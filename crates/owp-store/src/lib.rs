@@ -97,6 +97,7 @@ pub use sessions::{SessionOwner, SessionRow};
 #[cfg(feature = "simulation")]
 pub use simulated::{CommitFate, Fate};
 pub use slot_pages::SlotRows;
+pub use standing::TrustRow;
 pub use tasks::TaskExtras;
 pub use tx::Tx;
 pub use uptime::GivenBack;

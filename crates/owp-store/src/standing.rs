@@ -49,6 +49,9 @@ statements! {
     // Index task_bars_repo.
     BARS_IN = "SELECT task_id, person, until FROM task_bars WHERE repo_id = $1 AND until > $2
         ORDER BY task_id, person";
+    // The key of trust.
+    TRUST_OF = "SELECT t.person, t.level, t.set_by, t.set_at, p.login FROM trust t LEFT JOIN people p ON p.person = t.person
+        WHERE t.repo_id = $1 ORDER BY t.level DESC, p.login, t.person LIMIT $2";
     OUTCOME_INSERT = "INSERT INTO outcomes (repo_id, person, task_id, kind, at) VALUES ($1, $2, $3, $4, $5)";
     OUTCOMES = "SELECT kind, at FROM outcomes WHERE repo_id = $1 AND person = $2 AND at > $3
         ORDER BY at DESC LIMIT $4";
@@ -59,7 +62,35 @@ statements! {
     SCORED = "SELECT CAST(COUNT(*) AS BIGINT) FROM workers WHERE person = $1 AND scored = 1 AND revoked = 0";
 }
 
+/// Trust that a maintainer gave to a contributor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustRow {
+    /// The login last seen, or the key of a contributor that the pool has not seen.
+    pub name: String,
+    /// The level; -1 is a ban.
+    pub level: i64,
+    /// Login of the maintainer, or `operator`.
+    pub set_by: String,
+    /// Time at which it was given.
+    pub set_at: Timestamp,
+}
+
 impl Standings<'_> {
+    /// Returns the contributors whom the maintainers of a repository trust or have banned, at most `limit`.
+    pub async fn trusted_in(&mut self, repo: &RepoId, limit: i64) -> Result<Vec<TrustRow>, StoreError> {
+        let rows = self.all(query(TRUST_OF).bind(repo.as_str()).bind(limit)).await?;
+        let trust = |row: &Row| {
+            let login: Option<String> = row.try_get("login")?;
+            Ok(TrustRow {
+                name: login.map_or_else(|| row.try_get("person"), Ok)?,
+                level: row.try_get("level")?,
+                set_by: row.try_get("set_by")?,
+                set_at: Timestamp(row.try_get("set_at")?),
+            })
+        };
+        rows.iter().map(trust).collect()
+    }
+
     /// Returns a contributor's standing in a repository. Computes a reputation only for those who asked for one.
     pub async fn get(&mut self, repo: &RepoId, person: &Person) -> Result<Standing, StoreError> {
         let now = self.now();

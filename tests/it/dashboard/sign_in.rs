@@ -212,6 +212,10 @@ async fn a_maintainer_acts_where_github_lets_them_write_and_others_are_refused()
     assert!(set.contains("7 slots taken"), "{set}");
     let refused = ada.act(page, "budget", &[("budget", "9")]).await.text;
     assert!(refused.contains("needs write access to this repository, which you do not have here"), "{refused}");
+    mona.act(page, "trust", &[("login", "ada"), ("level", "2")]).await;
+    let trusted = "<th scope=\"row\">ada</th><td>up to tier 2";
+    assert!(mona.get(page).await.text.contains(trusted), "who may act sees whom the maintainers trust");
+    assert!(!ada.get(page).await.text.contains("id=\"trust\""), "others do not");
     let operators = mona.act(page, "remove", &[]).await.text;
     assert!(operators.contains("Only the operator can do that."), "{operators}");
     let wrong = mona.act(page, "budget", &[("budget", "many")]).await.text;

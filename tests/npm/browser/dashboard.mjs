@@ -56,6 +56,9 @@ async function answers(browser) {
     assert.ok(overview.includes(repo) && overview.includes(`${budget.used} of ${budget.max_open_prs} slots taken`), overview);
     for (const reason of budget.reasons) assert.ok(overview.includes(plain(reason.message)), `${reason.message}\n${overview}`);
   }
+  await page.goto(`${base}/repos/acme/lander`);
+  assert.match(await text(page), /Locked areas engine held by ada's laptop until/);
+  await page.goto(base);
   // The answers are a click apart.
   await page.getByRole("link", { name: "acme/rocket", exact: true }).first().click();
   assert.match(await text(page), /holds .* until/);

@@ -11,7 +11,10 @@ use owp_pool::gates::UnmetGate;
 use owp_pool::task::Task;
 use owp_pool::waiting::Waiting;
 use owp_pool::{Refusal, TaskId, Timestamp, WorkerId};
-use owp_store::{Extra, ListedTask, PullRow, ReadAccess, RepoCounts, RepoRow, StoreError, TaskFilter, Tx, transaction};
+use owp_store::{
+    Extra, ListedTask, PullRow, ReadAccess, RepoCounts, RepoRow, StoreError, TaskFilter, TrustRow, Tx, transaction,
+};
+use std::collections::BTreeMap;
 
 /// A task as shown to everybody who may see it.
 #[derive(Debug, Clone)]
@@ -69,6 +72,18 @@ pub struct RepoDetail {
     pub paused_until: Option<Timestamp>,
     /// Number of tasks by state.
     pub tasks: RepoCounts,
+}
+
+/// Most contributors of a list of trust.
+const TRUSTED: i64 = 200;
+
+/// Who holds which area of a repository, and who is trusted there.
+#[derive(Debug, Clone)]
+pub struct RepoPeople {
+    /// Holders by area.
+    pub areas: BTreeMap<String, Holder>,
+    /// Trust and bans, for those who may act.
+    pub trust: Vec<TrustRow>,
 }
 
 impl Views<'_> {
@@ -147,6 +162,24 @@ impl Views<'_> {
             let rows = tx.repos().page(&access, &after, limit).await?;
             let loaded = load_repos(tx, &engine, rows).await?;
             Ok(loaded.into_iter().map(|repo| repo_detail(repo, tx.now())).collect())
+        }))
+        .await
+    }
+
+    /// Returns the locked areas of a repository with their holders, and the contributors whom its maintainers trust or have
+    /// banned.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchRepo`].
+    pub async fn repo_people(&self, name: String, access: ReadAccess) -> Result<RepoPeople, EngineError> {
+        self.read(transaction!(|tx| {
+            let row =
+                tx.repos().by_name(&name).await?.filter(|row: &RepoRow| access.covers(row.private, row.id.as_str()));
+            let id = row.ok_or(EngineError::NoSuchRepo(name))?.id;
+            Ok(RepoPeople {
+                areas: tx.repos().areas_held(&id).await?,
+                trust: tx.standings().trusted_in(&id, TRUSTED).await?,
+            })
         }))
         .await
     }

@@ -14,7 +14,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use owp_engine::{PolicyInForce, RepoDetail};
+use owp_engine::{PolicyInForce, RepoDetail, RepoPeople, TrustRow};
 use owp_pool::budget::{Budget, CountState};
 use owp_pool::document::{Document, POLICY_PATH};
 
@@ -36,6 +36,7 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
     // A private repository exists for its readers alone, so this call comes first.
     let repo = views.show_repo(name.clone(), reader.access.clone()).await?;
     let may_act = reader.may_act(api, &repo.name).await?;
+    let people = views.repo_people(repo.name.clone(), reader.access.clone()).await?;
     let policy = api.engine.policies().show_policy(&name).await?;
     let now = Now(views.now().await?);
     let body = html! {
@@ -50,7 +51,8 @@ async fn render(api: &ApiState, reader: &Reader, name: String) -> Result<Rendere
             (hands_out(&repo))
             (tasks(&repo))
         }
-        @if may_act { (acts(&repo, reader, now)) }
+        (areas(&people, &repo.name, now))
+        @if may_act { (acts(&repo, reader, now)) (trust(&people, now)) }
         (rules(&repo, &policy))
         (label_guide())
         p.note {
@@ -90,6 +92,56 @@ fn tasks(repo: &RepoDetail) -> Markup {
                 li {
                     a href={ "/tasks?repo=" (encoded(&repo.name)) "&state=" (state.name()) } {
                         b { (count) } " " (state_words(*state))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Renders the locked areas, if any.
+fn areas(people: &RepoPeople, repo: &str, now: Now) -> Markup {
+    html! {
+        @if !people.areas.is_empty() {
+            section aria-labelledby="areas" {
+                h2 id="areas" { "Locked areas" }
+                table.rules {
+                    tbody {
+                        @for (area, holder) in &people.areas {
+                            tr {
+                                th scope="row" { a href=(parts::address("/tasks", &[("repo", repo), ("area", area)])) { (area) } }
+                                td {
+                                    "held by " b { (holder.name) }
+                                    @if let Some(end) = holder.until { " until " (parts::until(end, now)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Renders whom the maintainers trust or have banned, for those who may act.
+fn trust(people: &RepoPeople, now: Now) -> Markup {
+    html! {
+        section aria-labelledby="trust" {
+            h2 id="trust" { "Trust" }
+            @if people.trust.is_empty() {
+                p.empty { "Nobody was trusted or banned here." }
+            } @else {
+                table.rules {
+                    tbody {
+                        @for TrustRow { name, level, set_by, set_at } in &people.trust {
+                            tr {
+                                th scope="row" { (name) }
+                                td {
+                                    @if *level < 0 { "banned" } @else { "up to tier " (level) }
+                                    span.note { "by " (set_by) ", " (parts::ago(*set_at, now)) }
+                                }
+                            }
+                        }
                     }
                 }
             }
