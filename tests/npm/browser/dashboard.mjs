@@ -432,6 +432,32 @@ async function people(browser) {
   // Both tabs show it; the other one without a reload.
   await ada.getByText("of 5 slots taken").first().waitFor();
 
+  // Trust and bans are shown to those who may act, and are in the log under the maintainer's name.
+  await mona.getByRole("textbox", { name: "Trust" }).fill("ada");
+  await mona.getByRole("spinbutton", { name: "up to tier" }).fill("2");
+  await mona.getByRole("button", { name: "Trust" }).click();
+  await mona.getByText("Ban somebody…").click();
+  await mona.getByRole("textbox", { name: "Login" }).fill("fay");
+  await mona.getByRole("button", { name: "Ban somebody" }).click();
+  assert.match(await text(mona), /ada up to tier 2 by mona.* fay banned by mona/);
+  const trusted = (await get("/v1/events?last=100&kind=trust.set&repo=acme/docs")).events.filter((one) => one.data.by === "mona");
+  assert.ok(trusted.length >= 2, JSON.stringify(trusted));
+
+  // The demo may hand a task out before the reservation; another one waits behind it.
+  await until("a task is reserved", async () => {
+    const { tasks } = await get("/v1/tasks?state=ready&repo=acme/docs");
+    const free = tasks.find((task) => task.reserved_until === null);
+    if (!free) return false;
+    await mona.goto(`${base}/tasks/${free.task_id}`);
+    const reserve = mona.getByRole("textbox", { name: "Reserve for" });
+    if (await reserve.count() === 0) return false;
+    await reserve.fill("ada");
+    await mona.getByRole("button", { name: "Reserve" }).click();
+    if (!(await mona.locator("#told").innerText()).startsWith("✓")) return false;
+    const { events } = await get(`/v1/events?last=100&kind=task.updated&task=${free.task_id}`);
+    return events.some((one) => one.data.reserved_for === "ada" && one.data.by === "mona");
+  });
+
   // Nobody is on the leaderboard unasked.
   await mona.goto(`${base}/leaderboard`);
   assert.ok((await text(mona)).includes("Nobody who asked to be here has merged work yet."));
