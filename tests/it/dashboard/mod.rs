@@ -179,7 +179,7 @@ fn play(scenarios: &[&str]) {
 
 #[test]
 fn the_demo_opens_onto_it_and_its_people_sign_in() {
-    play(&["demo", "people"]);
+    play(&["demo", "demoPages", "people"]);
 }
 
 #[test]

@@ -66,9 +66,13 @@ async function answers(browser) {
 
 // The page of a worker that holds something, as the leases link to it.
 async function workerPage(browser) {
-  const page = await newPage(browser);
-  await page.goto(`${base}/leases`);
-  const path = await page.locator(".lane h2 a").first().getAttribute("href");
+  const page = await newPage(browser, { javaScriptEnabled: false });
+  const link = page.locator(".lane h2 a").first();
+  await until("a worker holds something", async () => {
+    await page.goto(`${base}/leases`);
+    return await link.count() > 0;
+  });
+  const path = await link.getAttribute("href");
   await page.context().close();
   return path;
 }
@@ -78,18 +82,31 @@ async function pages(browser) {
   const { tasks } = await get("/v1/tasks?limit=100");
   const paths = [...PAGES, ...["ready", "leased"].map((state) => `/tasks/${tasks.find((task) => task.state === state).task_id}`)];
   paths.push(await workerPage(browser));
-  for (const colorScheme of ["light", "dark"]) {
-    for (const [window, viewport] of Object.entries(WINDOWS)) {
-      const page = await newPage(browser, { colorScheme, viewport });
-      for (const path of paths) {
-        const name = `${path.replace(/[^a-z]+/g, "-").replace(/^-+|-+$/g, "") || "overview"}-${colorScheme}-${window}`;
-        await page.goto(base + path);
-        await assertFits(page, name);
-        await assertAccessible(page, name);
-        await picture(page, name);
-      }
-      await page.context().close();
+  await look(browser, "", paths, [["light", "desk"], ["light", "phone"], ["dark", "desk"], ["dark", "phone"]]);
+}
+
+// The same with the data of a demo while it plays, as it grows.
+async function demoPages(browser) {
+  await until("somebody holds a task", async () => (await get("/v1/tasks?state=leased")).tasks.length > 0);
+  const { tasks } = await get("/v1/tasks?limit=100");
+  const paths = [
+    "/", "/tasks", "/leases", "/insights", "/leaderboard", "/events", "/repos/acme/rocket", `/tasks/${tasks[0].task_id}`,
+    await workerPage(browser),
+  ];
+  await look(browser, "demo-", paths, [["light", "desk"], ["dark", "desk"], ["light", "phone"]]);
+}
+
+async function look(browser, before, paths, looks) {
+  for (const [colorScheme, window] of looks) {
+    const page = await newPage(browser, { colorScheme, viewport: WINDOWS[window] });
+    for (const path of paths) {
+      const name = `${before}${path.replace(/[^a-z]+/g, "-").replace(/^-+|-+$/g, "") || "overview"}-${colorScheme}-${window}`;
+      await page.goto(base + path);
+      await assertFits(page, name);
+      await assertAccessible(page, name);
+      await picture(page, name);
     }
+    await page.context().close();
   }
 }
 
@@ -513,4 +530,4 @@ async function demo(browser) {
   }
 }
 
-await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, people, story, operator }[scenario]);
+await withBrowser({ answers, pages, live, keyboard, hostile, acts, demo, demoPages, people, story, operator }[scenario]);
