@@ -40,7 +40,7 @@ impl History<'_> {
         .await
     }
 
-    /// Looks at a batch of repositories by name, and returns the name to continue after.
+    /// Samples a batch of repositories by name, and returns the name to continue after.
     async fn samples_after(&self, after: String) -> Result<(Vec<SlotSample>, Option<String>), EngineError> {
         let engine = self.0.clone();
         self.read(transaction!(|tx| {

@@ -5,13 +5,13 @@ use crate::error::EngineError;
 use owp_pool::Timestamp;
 use owp_store::{ReadAccess, transaction};
 
-/// Repositories and workers that are looked at: a new pool has fewer.
-const LOOKED_AT: i64 = 100;
+/// Repositories and workers that are examined: a new pool has fewer.
+const EXAMINED: i64 = 100;
 /// Repositories in which a written comment is looked for.
 const COMMENTED: usize = 20;
 
 /// What a new pool has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FirstSteps {
     /// Time of the snapshot.
     pub now: Timestamp,
@@ -48,31 +48,20 @@ impl Views<'_> {
     pub async fn first_steps(&self) -> Result<FirstSteps, EngineError> {
         self.read(transaction!(|tx| {
             let inbox = tx.deliveries().health().await?;
-            let workers = tx.workers().page("", LOOKED_AT).await?;
+            let workers = tx.workers().page("", EXAMINED).await?;
             let linked = workers.iter().filter(|(worker, ..)| worker.login.is_some() || worker.by_comment).count();
             let mut found = FirstSteps {
                 now: tx.now(),
-                github_repos: Vec::new(),
-                manual_repos: Vec::new(),
-                uncounted: Vec::new(),
-                count_failed: Vec::new(),
-                policy_errors: Vec::new(),
-                policies: 0,
                 last_delivery: inbox.last,
                 dead_deliveries: inbox.dead,
                 tasks: tx.tasks().count_by_state().await?.into_iter().map(|(_, tasks)| tasks).sum(),
                 workers: workers.len(),
                 linked,
-                has_written: false,
                 dead_comments: tx.comments().count_dead().await?,
+                ..FirstSteps::default()
             };
-            for row in tx
-                .repos()
-                .page(&ReadAccess::everything(), "", LOOKED_AT)
-                .await?
-                .into_iter()
-                .filter(|row| row.inactive.is_none())
-            {
+            let rows = tx.repos().page(&ReadAccess::everything(), "", EXAMINED).await?;
+            for row in rows.into_iter().filter(|row| row.inactive.is_none()) {
                 if !row.managed {
                     found.manual_repos.push(row.name);
                     continue;

@@ -263,7 +263,7 @@ pub(super) async fn act(State(api): State<ApiState>, reader: Reader, request: Re
         return Err(EngineError::Managed("Only the operator can do that. Nothing was changed.".to_owned()).into());
     }
     let seen = Timestamp(form.number("seen").unwrap_or(0));
-    let results = carry_out(&api, &reader, who, verb, reason, seen, chosen).await?;
+    let results = carry_out(&api, &reader, who, verb, reason, seen, chosen).await;
     let back = super::act::back(form.text("back"));
     Ok(Html(plain_page("Done", &reader, &html! { main { (told(&results, back)) } }).into_string()).into_response())
 }
@@ -282,13 +282,13 @@ async fn carry_out(
     reason: Option<String>,
     seen: Timestamp,
     chosen: Vec<Chosen>,
-) -> Result<Vec<Done>, Failure> {
+) -> Vec<Done> {
     let mut done = Vec::new();
     let mut by_repo = BTreeMap::<String, Vec<(TaskView, String)>>::new();
     for (id, mark) in chosen {
         match api.engine.views().show_task(id, reader.access.clone()).await {
             Ok(view) => by_repo.entry(view.repo.clone()).or_default().push((view, mark)),
-            Err(error) => done.push(Done { view: None, told: refused(error)? }),
+            Err(error) => done.push(Done { view: None, told: outcome(Err(error)) }),
         }
     }
     let operator = api.engine.operator();
@@ -307,38 +307,34 @@ async fn carry_out(
                         _ => operator.reopen_task(id, None).await,
                     };
                     let words = if verb == Verb::Close { "The task is closed." } else { "The task is ready again." };
-                    let told = result.map(|()| Told { done: true, words: words.to_owned() }).or_else(refused)?;
+                    let told = outcome(result.map(|()| Told { done: true, words: words.to_owned() }));
                     done.push(Done { view: Some(view), told });
                 }
                 continue;
             }
         };
         let on = ids.into_iter().zip(marks).collect();
-        // Other repositories were changed already, or can still be.
-        let failed = |error: EngineError| Told { done: false, words: Failure::from(error).detail().to_owned() };
         match operator.command_on_each(who, &repo, command, seen, on).await {
             Ok(results) => {
-                for (view, result) in views.into_iter().zip(results) {
-                    let told = result
-                        .or_else(refused)
-                        .unwrap_or_else(|failure| Told { done: false, words: failure.detail().to_owned() });
-                    done.push(Done { view: Some(view), told });
-                }
+                let told = views.into_iter().zip(results);
+                done.extend(told.map(|(view, result)| Done { view: Some(view), told: outcome(result) }));
             }
             Err(error) => {
-                let told = failed(error);
+                let told = outcome(Err(error));
                 done.extend(views.into_iter().map(|view| Done { view: Some(view), told: told.clone() }));
             }
         }
     }
-    Ok(done)
+    done
 }
 
-/// Turns a refusal into words; other errors end the whole act.
-fn refused(error: EngineError) -> Result<Told, Failure> {
-    match error {
-        EngineError::UnknownTask => Ok(Told { done: false, words: "There is no such task any more.".to_owned() }),
-        other => super::act::told(Err(other)),
+/// Turns an error into words. It never ends the whole act: other tasks were changed already, or can still be.
+fn outcome(result: Result<Told, EngineError>) -> Told {
+    match result {
+        Err(EngineError::UnknownTask) => Told { done: false, words: "There is no such task any more.".to_owned() },
+        other => {
+            super::act::told(other).unwrap_or_else(|failure| Told { done: false, words: failure.detail().to_owned() })
+        }
     }
 }
 

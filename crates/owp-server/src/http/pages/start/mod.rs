@@ -114,25 +114,6 @@ mod tests {
     use owp_engine::FirstSteps;
     use owp_pool::Timestamp;
 
-    fn nothing() -> FirstSteps {
-        FirstSteps {
-            now: Timestamp(0),
-            github_repos: Vec::new(),
-            manual_repos: Vec::new(),
-            uncounted: Vec::new(),
-            count_failed: Vec::new(),
-            policy_errors: Vec::new(),
-            policies: 0,
-            last_delivery: None,
-            dead_deliveries: 0,
-            tasks: 0,
-            workers: 0,
-            linked: 0,
-            has_written: false,
-            dead_comments: 0,
-        }
-    }
-
     fn bare() -> Configured<'static> {
         Configured {
             weak_token: None,
@@ -160,12 +141,12 @@ mod tests {
 
     #[test]
     fn without_an_app_the_steps_of_github_are_optional() {
-        let (steps, said) = shown(&bare(), &nothing());
+        let (steps, said) = shown(&bare(), &FirstSteps::default());
         assert_eq!(marked(&steps, Mark::Done), ["Admin token"]);
         assert_eq!(marked(&steps, Mark::Open), ["A manual repository", "A task", "A contributor"]);
         assert!(marked(&steps, Mark::Wrong).is_empty() && said.contains("href=\"/setup\""), "{said}");
         assert!(said.contains("1 of 4 done.") && said.contains("Next: A manual repository."), "{said}");
-        let manual = FirstSteps { manual_repos: vec!["acme/x".into()], tasks: 1, workers: 2, ..nothing() };
+        let manual = FirstSteps { manual_repos: vec!["acme/x".into()], tasks: 1, workers: 2, ..FirstSteps::default() };
         let (_, said) = shown(&bare(), &manual);
         assert!(said.contains("4 of 4 done.") && said.contains("The pool is ready."), "{said}");
         assert!(said.contains("2 workers are registered."), "{said}");
@@ -176,7 +157,8 @@ mod tests {
         let configured =
             Configured { app_id: Some(7), has_sign_in: true, public: Some("https://owp.example.org"), ..bare() };
         let names = ["a/a", "a/b", "a/c", "a/d"].map(str::to_owned).to_vec();
-        let found = FirstSteps { github_repos: names.clone(), uncounted: names, tasks: 2, workers: 1, ..nothing() };
+        let found =
+            FirstSteps { github_repos: names.clone(), uncounted: names, tasks: 2, workers: 1, ..FirstSteps::default() };
         let (steps, said) = shown(&configured, &found);
         let open = ["Webhook deliveries", "Open pull requests counted", "A contributor", "Comments on GitHub"];
         assert_eq!(marked(&steps, Mark::Open), open);
@@ -204,7 +186,7 @@ mod tests {
             policy_errors: vec!["a/<b>".into()],
             dead_deliveries: 1,
             dead_comments: 2,
-            ..nothing()
+            ..FirstSteps::default()
         };
         let (steps, said) = shown(&configured, &found);
         assert_eq!(marked(&steps, Mark::Wrong).len(), 6, "{steps:?}");
